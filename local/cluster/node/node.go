@@ -1,0 +1,159 @@
+// Package node runs the nodes of a region: for each its own container runtime, kubelet and kube-proxy in a network
+// namespace of its own.
+package node
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"agentstack/local/cluster/action"
+	"agentstack/local/cluster/cgroup"
+	"agentstack/local/cluster/pki"
+	"agentstack/local/cluster/supervisor"
+	"agentstack/local/cluster/topology"
+)
+
+const (
+	readyTimeout = 3 * time.Minute
+	stopTimeout  = 10 * time.Second
+	// containerd comes from Debian's package.
+	containerd = "/usr/bin/containerd"
+)
+
+//go:embed files
+var files embed.FS
+
+var templates = template.Must(template.ParseFS(files, "files/*"))
+
+// machine is what the configuration files are made from.
+type machine struct {
+	topology.Node
+	Region   topology.Region
+	Registry string
+	// CNI is the folder of the network plugins.
+	CNI string
+}
+
+// Execute starts every node of a region and waits until all are Ready.
+func Execute(c action.Context, r topology.Region) error {
+	cni, err := c.Binary("bridge")
+	if err != nil {
+		return err
+	}
+	for _, n := range r.Nodes {
+		m := machine{Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni)}
+		if err := start(c, m); err != nil {
+			return fmt.Errorf("start node %s: %w", n.Name, err)
+		}
+	}
+	if err := proxy(c, r, r.Name+"-control-plane", r.Name, r.ControlPlaneNamespace(), r.Path("kube-proxy.yaml")); err != nil {
+		return err
+	}
+	return c.Poll(readyTimeout, "the nodes of "+r.Name+" to be Ready", func() (string, error) { return notReady(c, r) })
+}
+
+func start(c action.Context, m machine) error {
+	if err := cgroup.Make(m.Cgroup); err != nil {
+		return err
+	}
+	generation, err := writeFiles(m)
+	if err != nil {
+		return err
+	}
+	err = c.Supervisor.Ensure(c, supervisor.Unit{
+		Name: m.Name + "-containerd", Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
+		Args: []string{containerd, "--config", m.Path("containerd.toml")},
+	})
+	if err != nil {
+		return err
+	}
+	kubelet, err := c.Binary("kubelet")
+	if err != nil {
+		return err
+	}
+	err = c.Supervisor.Ensure(c, supervisor.Unit{
+		Name: m.Name + "-kubelet", Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
+		Args: []string{
+			kubelet, "--config=" + m.Path("kubelet.yaml"), "--kubeconfig=" + pki.Kubeconfig(m.Region, m.Name),
+			"--root-dir=" + m.Path("kubelet"), "--hostname-override=" + m.Name, "--node-ip=" + m.Address,
+			"--node-labels=topology.kubernetes.io/region=" + m.Region.Name + ",topology.kubernetes.io/zone=" + m.Zone,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return proxy(c, m.Region, m.Name, m.Name, m.Namespace, m.Path("kube-proxy.yaml"))
+}
+
+func proxy(c action.Context, r topology.Region, hostname, unit, namespace, file string) error {
+	var config bytes.Buffer
+	if err := templates.ExecuteTemplate(&config, "kube-proxy.yaml", r); err != nil {
+		return fmt.Errorf("render kube-proxy.yaml: %w", err)
+	}
+	if err := os.WriteFile(file, config.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write kube-proxy.yaml: %w", err)
+	}
+	binary, err := c.Binary("kube-proxy")
+	if err != nil {
+		return err
+	}
+	return c.Supervisor.Ensure(c, supervisor.Unit{
+		Name: unit + "-kube-proxy", Namespace: namespace, StopTimeout: stopTimeout,
+		Args: []string{binary, "--config=" + file, "--hostname-override=" + hostname},
+	})
+}
+
+// writeFiles writes a node's configuration and returns what changes where the content does.
+func writeFiles(m machine) (generation string, err error) {
+	targets := map[string]string{
+		"containerd.toml": m.Path("containerd.toml"),
+		"kubelet.yaml":    m.Path("kubelet.yaml"),
+		"cni.conflist":    m.Path("cni", "net.d", "10-bridge.conflist"),
+		"hosts.toml":      m.Path("certs.d", "_default", "hosts.toml"),
+		"resolv.conf":     m.Path("resolv.conf"),
+	}
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		path := targets[name]
+		var content bytes.Buffer
+		if err := templates.ExecuteTemplate(&content, name, m); err != nil {
+			return "", fmt.Errorf("render %s: %w", name, err)
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return "", fmt.Errorf("make folder of %s: %w", name, err)
+		}
+		if err := os.WriteFile(path, content.Bytes(), 0o600); err != nil {
+			return "", fmt.Errorf("write %s: %w", name, err)
+		}
+		_, _ = sum.Write(content.Bytes())
+	}
+	return hex.EncodeToString(sum.Sum(nil)), errors.Join(
+		os.MkdirAll(m.Path("volumes"), 0o711), os.MkdirAll(m.Path("pod-logs"), 0o711))
+}
+
+// notReady names the nodes of a region that are missing or not Ready.
+func notReady(c action.Context, r topology.Region) (string, error) {
+	output, err := c.Kubectl(r, "", "get", "nodes", "-o",
+		`jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`)
+	if err != nil {
+		return "", err
+	}
+	var missing []string
+	for _, n := range r.Nodes {
+		if !strings.Contains(output, n.Name+"=True\n") {
+			missing = append(missing, n.Name)
+		}
+	}
+	return strings.Join(missing, ", "), nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"agentstack/local/cluster/topology"
+	"agentstack/local/toolchain"
+)
+
+// deploy runs the program on the local cloud, and shows what to try next.
+func (r *run) deploy() error {
+	w, err := r.workspace(r.ctx, r.act.Instance)
+	if err != nil {
+		return err
+	}
+	if err := r.phase("toolchain of Pulumi", r.build(toolchain.Deploy)); err != nil {
+		return err
+	}
+	log := r.act.Instance.Path("logs", "pulumi-up.log")
+	err = r.phase("pulumi up", func(say func(string, ...any)) error {
+		if err := w.Prepare(r.ctx); err != nil {
+			return err
+		}
+		return w.Up(r.ctx, log, say)
+	})
+	if err != nil {
+		return err
+	}
+	return r.next()
+}
+
+// next prints how to reach what now runs.
+func (r *run) next() error {
+	region := r.act.Instance.Regions()[0]
+	address, err := serviceAddress(r, region)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Printf(`
+Up after %s. The AI agent API of region %s answers:
+
+  curl -s http://%s/v1/chat/completions -H 'Content-Type: application/json' \
+    -d '{"model":"mock","messages":[{"role":"user","content":"hello"}]}'
+
+  health       http://%s/health
+  Kubernetes   bin/kubectl get pods -A        (API at %s)
+  Pulumi       bin/pulumi stack output
+  processes    make status
+  logs         %s
+`, r.display.Elapsed(), region.Name, address, address, region.Server(), r.act.Instance.Path("logs"))
+	return err
+}
+
+func serviceAddress(r *run, region topology.Region) (string, error) {
+	address, err := r.act.Kubectl(region, "", "-n", "ai-agent", "get", "service", "ai-agent-api",
+		"-o", "jsonpath={.spec.clusterIP}")
+	return strings.TrimSpace(address), err
+}

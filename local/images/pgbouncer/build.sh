@@ -1,0 +1,7 @@
+groupadd --system --gid 996 pgbouncer
+useradd --system --uid 998 --gid 996 --no-create-home pgbouncer
+install pgbouncer
+rm -rf /etc/pgbouncer
+mkdir -p /etc/pgbouncer /var/log/pgbouncer /run/pgbouncer
+touch /etc/pgbouncer/pgbouncer.ini /etc/pgbouncer/userlist.txt
+chown -R pgbouncer:pgbouncer /etc/pgbouncer /var/log/pgbouncer /run/pgbouncer

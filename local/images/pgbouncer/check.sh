@@ -1,0 +1,1 @@
+setpriv --reuid=998 --regid=996 --clear-groups pgbouncer --version

@@ -1,0 +1,98 @@
+package pulumi
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Up runs `pulumi up`, writes what it prints to a log, and says each line as it comes. The error ends with the
+// diagnostics that Pulumi printed.
+func (w Workspace) Up(ctx context.Context, log string, say func(format string, args ...any)) error {
+	if err := w.clearDeadLocks(ctx); err != nil {
+		return err
+	}
+	env, err := w.Env()
+	if err != nil {
+		return err
+	}
+	binary, err := w.Binary("pulumi")
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	cmd := exec.CommandContext(ctx, binary, w.withConfigFile([]string{"up", "--stack", Stack, "--yes",
+		"--skip-preview", "--non-interactive", "--color=never"})...)
+	cmd.Dir, cmd.Env = w.Program, env
+	// Pulumi ends in good order on an interrupt; killed, it would leave its lock.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	reader, writer := io.Pipe()
+	cmd.Stdout, cmd.Stderr = writer, writer
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start pulumi: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait(); _ = writer.Close() }()
+	diagnostics := follow(io.TeeReader(reader, file), say)
+	if err := <-done; err != nil {
+		return fmt.Errorf("run pulumi up: %w; see %s\n%s", err, log, diagnostics)
+	}
+	return nil
+}
+
+// follow says each line and returns the part that begins with Pulumi's heading of its diagnostics.
+func follow(output io.Reader, say func(format string, args ...any)) string {
+	var diagnostics strings.Builder
+	lines := bufio.NewScanner(output)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if diagnostics.Len() > 0 || strings.HasPrefix(line, "Diagnostics:") || strings.HasPrefix(line, "error:") {
+			diagnostics.WriteString(line + "\n")
+		}
+		if text := strings.Join(strings.Fields(line), " "); text != "" {
+			say("%s", text)
+		}
+	}
+	return diagnostics.String()
+}
+
+// clearDeadLocks removes the stack's locks whose processes are gone: a killed `pulumi up` leaves one.
+func (w Workspace) clearDeadLocks(ctx context.Context) error {
+	locks, err := filepath.Glob(w.path("state", ".pulumi", "locks", "*", "*", Stack, "*.json"))
+	if err != nil {
+		return fmt.Errorf("list locks: %w", err)
+	}
+	for _, path := range locks {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read lock: %w", err)
+		}
+		var holder struct {
+			Pid int `json:"pid"`
+		}
+		if err := json.Unmarshal(content, &holder); err != nil {
+			return fmt.Errorf("parse lock %s: %w", path, err)
+		}
+		if err := syscall.Kill(holder.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("another pulumi runs on this stack, process %d; wait for it", holder.Pid)
+		}
+		if _, err := w.run(ctx, w.Program, "cancel", Stack, "--yes"); err != nil {
+			return err
+		}
+		break // one cancel removes every lock
+	}
+	return nil
+}
