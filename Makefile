@@ -1,0 +1,46 @@
+# Every command of the project. `make help` lists them.
+# `make up` needs root, Go and a Debian machine; everything else it installs and builds itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+.SHELLFLAGS := -ec
+
+export GOFLAGS := -trimpath -buildvcs=false
+export CGO_ENABLED := 0
+CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
+# Tests find the programs of the toolchain here.
+export AGENTSTACK_TOOLS := $(CACHE)/test-tools
+MODULES := . app local
+
+.PHONY: help up down status reset deps test test-unit e2e check golden
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+up: ## make the local cloud and run the program on it; resumes after a kill
+	@bin/localcloud up
+
+down: ## stop the local cloud; volumes and objects stay
+	@bin/localcloud down
+
+status: ## show processes, nodes and pods
+	@bin/localcloud status
+
+reset: ## delete the local cloud with its volumes, after asking
+	@bin/localcloud reset $(if $(YES),--yes)
+
+deps: ## install the Debian packages and build the programs that the tests need
+	@bin/localcloud deps
+	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go
+
+test: deps ## all tests but the end-to-end ones
+	@for module in $(MODULES); do (cd $$module && go test ./...) || exit 1; done
+
+e2e: ## deploy to a local cloud of its own, break it in every way, destroy it
+	@bin/localcloud deps
+	AGENTSTACK_INSTANCE=e2e go test ./tests/e2e -tags e2e -count 1 -timeout 60m -v
+
+check: deps ## what CI checks before the tests: format, lint, import rules, shell scripts
+	@.ci/check
+
+golden: ## write the golden files anew
+	go test ./components/... ./stacks/... -update

@@ -1,0 +1,179 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestLocalCloud is one story: each part stands on the one before.
+func TestLocalCloud(t *testing.T) {
+	env(t)
+	if _, err := try("localcloud", "reset", "--yes"); err != nil && !strings.Contains(err.Error(), "there is no local cloud") {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"the cloud comes up", cloudUp},
+		{"pulumi previews and deploys", deploy},
+		{"a second up changes nothing", unchanged},
+		{"a refresh finds no drift", noDrift},
+		{"no secret is in clear in the state", secretsClosed},
+		{"a changed variable rolls only the API", rollsOnlyAPI},
+		{"an API pod is deleted", apiPodDeleted},
+		{"the PostgreSQL primary is deleted", primaryDeleted},
+		{"a Redis leader is deleted", redisLeaderDeleted},
+		{"a node is drained", nodeDrained},
+		{"a node is cut off", nodeCutOff},
+		{"a process dies", processDies},
+		{"every process is killed", everythingKilled},
+		{"destroy leaves nothing", destroyed},
+	}
+	for _, step := range steps {
+		if !t.Run(step.name, step.run) {
+			diagnose(t)
+			t.Fatal("the parts after this one stand on it; look around with " +
+				"AGENTSTACK_INSTANCE=e2e bin/kubectl, then AGENTSTACK_INSTANCE=e2e make reset")
+		}
+	}
+	command(t, "localcloud", "reset", "--yes")
+}
+
+// diagnose shows what a person would look at first.
+func diagnose(t *testing.T) {
+	for _, args := range [][]string{
+		{"get", "pods", "-A", "-o", "wide"},
+		{"-n", namespace, "get", "events", "--sort-by=.lastTimestamp"},
+	} {
+		output, err := try("kubectl", args...)
+		t.Logf("kubectl %s\n%s%v", strings.Join(args, " "), output, errors.Join(err))
+	}
+}
+
+func cloudUp(t *testing.T) {
+	command(t, "localcloud", "up", "--deploy=false")
+	nodes := command(t, "kubectl", "get", "nodes", "-o",
+		`jsonpath={range .items[*]}{.metadata.labels.topology\.kubernetes\.io/zone}{"\n"}{end}`)
+	zones := strings.Fields(nodes)
+	slices.Sort(zones)
+	if len(slices.Compact(zones)) != 3 {
+		t.Errorf("three nodes in three zones, got %v", zones)
+	}
+}
+
+func deploy(t *testing.T) {
+	preview := pulumi(t, "preview")
+	if !regexp.MustCompile(`\+ \d+ to create`).MatchString(preview) {
+		t.Errorf("the preview plans nothing:\n%s", preview)
+	}
+	pulumi(t, "up", "--yes", "--skip-preview")
+	id := answers(t)
+	t.Logf("request %s is in PostgreSQL", id)
+	first, err := chat("the same question")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := chat("the same question")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.cache != "miss" || again.cache != "hit" || first.text != again.text {
+		t.Errorf("cache: first %q %q, then %q %q", first.cache, first.text, again.cache, again.text)
+	}
+}
+
+func unchanged(t *testing.T) {
+	pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
+}
+
+func noDrift(t *testing.T) {
+	pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
+}
+
+func secretsClosed(t *testing.T) {
+	state := command(t, "pulumi", "stack", "export", "--stack", "local")
+	for _, name := range []string{"ai-agent-redis", "ai-agent-secrets"} {
+		data := kubectl(t, "get", "secret", name, "-o", "json")
+		var secret struct{ Data map[string]string }
+		if err := json.Unmarshal([]byte(data), &secret); err != nil {
+			t.Fatal(err)
+		}
+		for key, encoded := range secret.Data {
+			if len(encoded) > 8 && strings.Contains(state, encoded) {
+				t.Errorf("the state holds %s/%s in clear", name, key)
+			}
+		}
+	}
+}
+
+func rollsOnlyAPI(t *testing.T) {
+	before, err := pods()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := changedConfig(t, "logLevel: debug", "logLevel: info")
+	pulumi(t, "up", "--yes", "--skip-preview", "--config-file", file)
+	answers(t)
+	settled(t, readyCount(before))
+	after, err := pods()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]bool{}
+	for _, p := range after {
+		kept[p.Metadata.UID] = true
+	}
+	for _, p := range before {
+		api := p.Metadata.Labels["app.kubernetes.io/name"] == "ai-agent-api"
+		if api == kept[p.Metadata.UID] && p.Status.Phase == "Running" {
+			t.Errorf("pod %s: belongs to the API %v, kept %v", p.Metadata.Name, api, kept[p.Metadata.UID])
+		}
+	}
+}
+
+func changedConfig(t *testing.T, old, new string) string {
+	t.Helper()
+	source := filepath.Join(instanceDir(), "pulumi", "project", "Pulumi.local.yaml")
+	content, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(content), old) {
+		t.Fatalf("%q is not in %s", old, content)
+	}
+	file := filepath.Join(t.TempDir(), "Pulumi.local.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(string(content), old, new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func readyCount(all []pod) int {
+	n := 0
+	for _, p := range all {
+		if p.ready() {
+			n++
+		}
+	}
+	return n
+}
+
+func destroyed(t *testing.T) {
+	pulumi(t, "destroy", "--yes", "--skip-preview")
+	if _, err := try("kubectl", "get", "namespace", namespace); err == nil {
+		t.Error("the namespace is left")
+	}
+	left := command(t, "kubectl", "get", "persistentvolumes", "-o", "name")
+	if left != "" {
+		t.Errorf("volumes are left:\n%s", left)
+	}
+}
