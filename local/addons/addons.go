@@ -50,8 +50,19 @@ func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
 			return err
 		}
 	}
-	return nil
+	return c.Poll(readyTimeout, "CloudNativePG's webhook in "+r.Name, func() (string, error) {
+		_, err := c.Kubectl(r, probe, "create", "--dry-run=server", "-f", "-")
+		return "", err
+	})
 }
+
+// probe is an object that CloudNativePG's webhook must see before the API server accepts it.
+const probe = `
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata: {name: probe, namespace: default}
+spec: {instances: 1, storage: {size: 1Gi}}
+`
 
 // raiseLimit gives the operator a whole core: with the released limit of a tenth of one it misses its own probes
 // while two cores start everything at once.

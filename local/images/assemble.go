@@ -37,7 +37,9 @@ func (img Image) key(ctx context.Context, opts Options, baseKey string) (string,
 	if err != nil {
 		return "", err
 	}
-	definition, err := json.Marshal([]any{format, img.Name, img.Package, img.Release, img.Config, baseKey, inputs})
+	definition, err := json.Marshal([]any{
+		format, img.Name, img.Package, img.Release, img.Config, baseKey, inputs,
+	})
 	if err != nil {
 		return "", fmt.Errorf("encode definition: %w", err)
 	}
@@ -73,8 +75,8 @@ func (img Image) assemble(ctx context.Context, opts Options, basePath, work stri
 	return img.configured(base, layer, version)
 }
 
-// unpack extracts the image at layoutPath into root and returns it with the headers of its one layer. No path
-// stands for the empty image.
+// unpack extracts the image at layoutPath into root and returns it with the headers of its one layer. No
+// path stands for the empty image.
 func unpack(ctx context.Context, layoutPath, root string) (v1.Image, map[string]*tar.Header, error) {
 	if layoutPath == "" {
 		image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
@@ -125,8 +127,8 @@ func (img Image) installed(ctx context.Context, root string) (string, error) {
 	}
 	version := upstreamVersion(full)
 	if version != img.Release && !strings.HasPrefix(version, img.Release+".") {
-		return "", fmt.Errorf("Debian %s serves %s %s, but the image needs %s: change its definition in local/images",
-			suite, img.Package, version, img.Release)
+		return "", fmt.Errorf("package %s has version %s in %s, but the image needs %s: change its definition in "+
+			"local/images", img.Package, version, suite, img.Release)
 	}
 	return version, nil
 }

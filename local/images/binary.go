@@ -28,9 +28,9 @@ type binary struct {
 }
 
 func (b binary) inputs(_ context.Context, opts Options) ([]string, error) {
-	source, err := opts.Binary(b.name)
+	source, err := b.source(opts)
 	if err != nil {
-		return nil, fmt.Errorf("find binary %s: %w", b.name, err)
+		return nil, err
 	}
 	sum, err := digest(source)
 	if err != nil {
@@ -40,11 +40,22 @@ func (b binary) inputs(_ context.Context, opts Options) ([]string, error) {
 }
 
 func (b binary) fill(_ context.Context, root string, opts Options) error {
-	source, err := opts.Binary(b.name)
+	source, err := b.source(opts)
 	if err != nil {
-		return fmt.Errorf("find binary %s: %w", b.name, err)
+		return err
 	}
 	return b.install(source, root)
+}
+
+func (b binary) source(opts Options) (string, error) {
+	if opts.Binary == nil {
+		return "", fmt.Errorf("find binary %s: Options.Binary is not set", b.name)
+	}
+	path, err := opts.Binary(b.name)
+	if err != nil {
+		return "", fmt.Errorf("find binary %s: %w", b.name, err)
+	}
+	return path, nil
 }
 
 func (b binary) install(source, root string) error {
@@ -79,8 +90,8 @@ func (b binary) check(ctx context.Context, root string, _ Options) error {
 	return nil
 }
 
-// netBindService is the extended attribute that setcap cap_net_bind_service=+ep writes: revision 2 with the effective
-// flag, then the permitted and inheritable sets, little-endian (linux/capability.h).
+// netBindService is the extended attribute that setcap cap_net_bind_service=+ep writes: revision 2 with the
+// effective flag, then the permitted and inheritable sets, little-endian (linux/capability.h).
 func netBindService() []byte {
 	value := make([]byte, 20)
 	value[0], value[3] = 0x01, 0x02
@@ -110,7 +121,8 @@ func (pauseProgram) fill(ctx context.Context, root string, _ Options) (err error
 	}
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", "pause", "main.go")
 	command.Dir = folder
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=", "GOWORK=off")
+	command.Env = append(os.Environ(),
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=", "GOWORK=off")
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("compile pause: %w\n%s", err, lastLines(string(out), outputLines))
 	}

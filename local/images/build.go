@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Build returns the folder of img's OCI layout, making it first when the cache does not have it. A layout appears
-// in the cache as a whole or not at all, and two processes that want the same image build it once.
+// Build returns the folder of img's OCI layout, making it first when the cache does not have it. A layout
+// appears in the cache as a whole or not at all, and two processes that want the same image build it once.
 func Build(ctx context.Context, img Image, opts Options) (string, error) {
 	basePath := ""
 	if img.base != "" {
@@ -67,7 +68,7 @@ func (img Image) make(ctx context.Context, opts Options, basePath, final string)
 		return err
 	}
 	opts.say(fmt.Sprintf("image %s: built in %s", img.Name, time.Since(start).Round(time.Second)))
-	return nil
+	return removeOld(opts.dir(img.Name))
 }
 
 // publish writes the layout, waits until it is on disk, and gives it its name.
@@ -110,6 +111,32 @@ func removeLeftovers(folder string) error {
 		}
 		if err := os.RemoveAll(filepath.Join(folder, entry.Name())); err != nil {
 			return fmt.Errorf("remove leftover: %w", err)
+		}
+	}
+	return nil
+}
+
+// keptLayouts is how many layouts of one image stay in the cache.
+const keptLayouts = 3
+
+// removeOld removes all but the newest layouts.
+func removeOld(folder string) error {
+	layouts, err := filepath.Glob(filepath.Join(folder, "[0-9a-f]*", "index.json"))
+	if err != nil {
+		return fmt.Errorf("list layouts: %w", err)
+	}
+	made := map[string]time.Time{}
+	for _, file := range layouts {
+		info, err := os.Stat(file)
+		if err != nil {
+			return fmt.Errorf("list layouts: %w", err)
+		}
+		made[file] = info.ModTime()
+	}
+	slices.SortFunc(layouts, func(a, b string) int { return made[b].Compare(made[a]) })
+	for _, file := range layouts[min(keptLayouts, len(layouts)):] {
+		if err := os.RemoveAll(filepath.Dir(file)); err != nil {
+			return fmt.Errorf("remove old layout: %w", err)
 		}
 	}
 	return nil

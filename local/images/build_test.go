@@ -74,7 +74,8 @@ func TestFailedBuildLeavesNothing(t *testing.T) {
 	opts := Options{Cache: t.TempDir()}
 	leftover := filepath.Join(opts.dir("fake"), workPrefix+"123", "root")
 	must(t, os.MkdirAll(leftover, 0o755))
-	if _, err := Build(t.Context(), broken, opts); err == nil || !strings.Contains(err.Error(), "does not run") {
+	_, err := Build(t.Context(), broken, opts)
+	if err == nil || !strings.Contains(err.Error(), "does not run") {
 		t.Fatalf("build of a broken image says %v", err)
 	}
 	entries, err := os.ReadDir(opts.dir("fake"))
@@ -84,6 +85,23 @@ func TestFailedBuildLeavesNothing(t *testing.T) {
 	}
 	_, err = Build(t.Context(), img, opts)
 	must(t, err)
+}
+
+func TestOldLayoutsAreRemoved(t *testing.T) {
+	opts := Options{Cache: t.TempDir()}
+	var newest string
+	for _, content := range []string{"one", "two", "three", "four", "five"} {
+		img, _ := fakeImage(content)
+		var err error
+		newest, err = Build(t.Context(), img, opts)
+		must(t, err)
+	}
+	layouts, err := filepath.Glob(filepath.Join(opts.dir("fake"), "*", "index.json"))
+	must(t, err)
+	if len(layouts) != keptLayouts || !exists(newest) {
+		t.Errorf("the cache holds %d layouts, want the %d newest; the last one is there: %t",
+			len(layouts), keptLayouts, exists(newest))
+	}
 }
 
 func TestPush(t *testing.T) {

@@ -24,9 +24,13 @@ func postgreSQL() Image {
 		Refs:    []string{"ghcr.io/cloudnative-pg/postgresql:17-system-trixie"},
 		Package: "postgresql-17",
 		Release: "17",
-		Config:  v1.Config{User: "26", Env: []string{systemPath + ":/usr/lib/postgresql/17/bin"}, Cmd: []string{"bash"}},
-		base:    "debian",
-		recipe:  script{"postgresql"},
+		Config: v1.Config{
+			User: "26",
+			Env:  []string{systemPath + ":/usr/lib/postgresql/17/bin"},
+			Cmd:  []string{"bash"},
+		},
+		base:   "debian",
+		recipe: script{"postgresql"},
 	}
 }
 

@@ -43,7 +43,8 @@ func (debootstrap) fill(ctx context.Context, root string, _ Options) error {
 	if _, err := os.Stat(keyring); err != nil {
 		return fmt.Errorf("%w: install it with apt-get install debian-archive-keyring", err)
 	}
-	_, err := contained(ctx, "/proc", "debootstrap", "--variant=minbase", "--keyring="+keyring, suite, root, mirror)
+	_, err := contained(ctx, "/proc",
+		"debootstrap", "--variant=minbase", "--keyring="+keyring, suite, root, mirror)
 	if err != nil {
 		return fmt.Errorf("run debootstrap: %w", err)
 	}

@@ -13,8 +13,8 @@ import (
 
 const caBundle = "etc/ssl/certs/ca-certificates.crt"
 
-// goToolchain installs Go from the module that the go command itself downloads toolchains from, verified by the
-// checksum database, and the certificates that this machine trusts.
+// goToolchain installs Go from the module that the go command itself downloads toolchains from, verified by
+// the checksum database, and the certificates that this machine trusts.
 type goToolchain struct{ version string }
 
 func (g goToolchain) inputs(context.Context, Options) ([]string, error) {
@@ -71,7 +71,8 @@ func (g goToolchain) download(ctx context.Context) (string, error) {
 	return result.Dir, nil
 }
 
-// installToolchain copies the module and undoes what module zips cannot hold: executable bits and go.mod files.
+// installToolchain copies the module and undoes what module zips cannot hold: executable bits and go.mod
+// files.
 func installToolchain(module, target string) error {
 	return filepath.WalkDir(module, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {

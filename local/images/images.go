@@ -1,5 +1,5 @@
-// Package images makes the container images of the local cloud from Debian packages and Go modules, without a
-// container engine: a root file system is filled in a private mount namespace and packed into OCI layers.
+// Package images makes the container images of the local cloud from Debian packages and Go modules, without
+// a container engine: a root file system is filled in a private mount namespace and packed into OCI layers.
 // README.md says how each image differs from the one its name is known by.
 package images
 
@@ -16,8 +16,8 @@ type Image struct {
 	Name string
 	// Refs are the full names under which the mirror serves the image.
 	Refs []string
-	// Release is what the installed version must be, up to a dot: "17" accepts 17.12. Empty for images of Go binaries,
-	// whose version is pinned where they are built.
+	// Release is what the installed version must be, up to a dot: "17" accepts 17.12. Empty for images of Go
+	// binaries, whose version is pinned where they are built.
 	Release string
 	// Package is the Debian package whose version Release speaks about.
 	Package string
@@ -59,7 +59,8 @@ func (o Options) dir(name string) string { return filepath.Join(o.Cache, "images
 // All returns every image, each after the one it is based on.
 func All() []Image {
 	return []Image{
-		debian(), pause(), coreDNS(), cloudNativePG(), localPathProvisioner(), redis(), pgBouncer(), golang(), postgreSQL(),
+		debian(), pause(), coreDNS(), cloudNativePG(), localPathProvisioner(),
+		redis(), pgBouncer(), golang(), postgreSQL(),
 	}
 }
 

@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -39,8 +40,8 @@ type layerWriter struct {
 	links map[uint64]string
 }
 
-// writeLayer writes the tar of one layer: every path of root that differs from below, and a whiteout for every path
-// of below that is gone from root. Below maps paths to headers, and is empty for a first layer.
+// writeLayer writes the tar of one layer: every path of root that differs from below, and a whiteout for
+// every path of below that is gone from root. Below maps paths to headers, and is empty for a first layer.
 func writeLayer(out io.Writer, root string, below map[string]*tar.Header, made time.Time) error {
 	w := &layerWriter{
 		out: tar.NewWriter(out), root: root, below: below, made: made.Truncate(time.Second),
@@ -164,8 +165,8 @@ func addCapability(header *tar.Header, file string, info fs.FileInfo) error {
 	return nil
 }
 
-// same compares without reading contents: a file changed while a root is filled has a new time. The time of a
-// directory says nothing about the directory itself.
+// same compares without reading contents: a file changed while a root is filled has a new time. The time of
+// a directory says nothing about the directory itself.
 func same(old, current *tar.Header, info fs.FileInfo) bool {
 	if old.Mode != current.Mode || old.Uid != current.Uid || old.Gid != current.Gid {
 		return false
@@ -203,7 +204,7 @@ func readHeaders(layer io.Reader) (map[string]*tar.Header, error) {
 	headers := map[string]*tar.Header{}
 	for in := tar.NewReader(layer); ; {
 		header, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return headers, nil
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -57,7 +58,7 @@ func contents(t *testing.T, layer []byte) map[string]string {
 	found := map[string]string{}
 	for in := tar.NewReader(bytes.NewReader(layer)); ; {
 		header, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return found
 		}
 		must(t, err)

@@ -16,8 +16,8 @@ import (
 // outputLines is how much of a failed command's output its error quotes.
 const outputLines = 20
 
-// contained runs argv in mount and PID namespaces of its own. Mounts made inside end with it, and everything it
-// started ends with this process, however that dies.
+// contained runs argv in mount and PID namespaces of its own. Mounts made inside end with it, and
+// everything it started ends with this process, however that dies.
 func contained(ctx context.Context, procAt string, argv ...string) (string, error) {
 	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc=" + procAt}
 	cmd := exec.CommandContext(ctx, "unshare", append(args, argv...)...)

@@ -21,18 +21,32 @@ const (
 	memory = 7 << 30
 )
 
-// Packages are the Debian packages behind the local cloud, each with a program that it brings.
-var packages = []struct{ name, program string }{
-	{"containerd", "/usr/bin/containerd"},
-	{"runc", "/usr/sbin/runc"},
-	{"docker.io", "/usr/sbin/dockerd"},
-	{"iptables", "/usr/sbin/iptables"},
-	{"iproute2", "/usr/sbin/ip"},
-	{"procps", "/usr/sbin/sysctl"},
-	{"util-linux", "/usr/bin/nsenter"},
-	{"debootstrap", "/usr/sbin/debootstrap"},
-	{"ca-certificates", "/usr/sbin/update-ca-certificates"},
-}
+// pkg is a Debian package with a file that it brings.
+type pkg struct{ name, file string }
+
+// Packages is a set of Debian packages.
+type Packages []pkg
+
+// Cloud is what the local cloud runs on, and Tests what `make check` and `make test` need beside it.
+var (
+	Cloud = Packages{
+		{"containerd", "/usr/bin/containerd"},
+		{"runc", "/usr/sbin/runc"},
+		{"docker.io", "/usr/sbin/dockerd"},
+		{"iptables", "/usr/sbin/iptables"},
+		{"iproute2", "/usr/sbin/ip"},
+		{"procps", "/usr/sbin/sysctl"},
+		{"util-linux", "/usr/bin/nsenter"},
+		{"debootstrap", "/usr/sbin/debootstrap"},
+		{"ca-certificates", "/usr/sbin/update-ca-certificates"},
+	}
+	Tests = Packages{
+		{"postgresql-15", "/usr/lib/postgresql/15/bin/postgres"},
+		{"redis-server", "/usr/bin/redis-server"},
+		{"shellcheck", "/usr/bin/shellcheck"},
+		{"curl", "/usr/bin/curl"},
+	}
+)
 
 // Check reports everything that keeps a local cloud from running on this machine, each in one line with the way out.
 func Check(state, cache string) error {
@@ -91,19 +105,24 @@ func checkDisk(state, cache string) error {
 			errs = append(errs, fmt.Errorf("read free disk of %s: %w", dir, err))
 			continue
 		}
-		if free := stat.Bavail * uint64(stat.Bsize); free < need {
-			errs = append(errs, fmt.Errorf("too little disk under %s: %d GiB free, %d GiB needed; free some, or point "+
-				"AGENTSTACK_STATE and AGENTSTACK_CACHE elsewhere", dir, free>>30, need>>30))
-		}
+		errs = append(errs, enough(dir, stat.Bavail*uint64(stat.Bsize), need))
 	}
 	return errors.Join(errs...)
 }
 
-// Install installs the Debian packages that are missing, without starting the services that they bring.
-func Install(ctx context.Context, say func(format string, args ...any)) error {
+func enough(dir string, free, need uint64) error {
+	if free >= need {
+		return nil
+	}
+	return fmt.Errorf("too little disk under %s: %d GiB free, %d GiB needed; free some, or point "+
+		"AGENTSTACK_STATE and AGENTSTACK_CACHE elsewhere", dir, free>>30, need>>30)
+}
+
+// Install installs the packages that are missing, without starting the services that they bring.
+func Install(ctx context.Context, packages Packages, say func(format string, args ...any)) error {
 	var missing []string
 	for _, p := range packages {
-		if _, err := os.Stat(p.program); err != nil {
+		if _, err := os.Stat(p.file); err != nil {
 			missing = append(missing, p.name)
 		}
 	}

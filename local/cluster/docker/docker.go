@@ -33,9 +33,10 @@ func Execute(c action.Context) error {
 		// A pid file would keep the daemon from starting after a kill, once another process has its number.
 		"pidfile": "",
 		"bridge":  "none", "iptables": false, "ip6tables": false, "ip-forward": false, "ip-masq": false,
-		"oom-score-adjust":    0,
-		"registry-mirrors":    []string{"http://" + c.Instance.Registry()},
-		"insecure-registries": []string{c.Instance.Registry()},
+		"oom-score-adjust": 0,
+		"registry-mirrors": []string{"http://" + c.Instance.Registry()},
+		// With the scheme, which dockerd strips and BuildKit needs to know that there is no TLS behind it.
+		"insecure-registries": []string{"http://" + c.Instance.Registry()},
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode docker configuration: %w", err)
@@ -46,6 +47,7 @@ func Execute(c action.Context) error {
 	}
 	err = c.Supervisor.Ensure(c, supervisor.Unit{
 		Name: "docker", StopTimeout: stopTimeout, Args: []string{dockerd, "--config-file=" + file},
+		Generation: string(config),
 	})
 	if err != nil {
 		return err

@@ -10,10 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"text/template"
 	"time"
 
@@ -27,6 +27,8 @@ import (
 const (
 	readyTimeout = 3 * time.Minute
 	stopTimeout  = 10 * time.Second
+	// kubeletSuffix follows the node's name in the name of its kubelet's unit.
+	kubeletSuffix = "-kubelet"
 	// containerd comes from Debian's package.
 	containerd = "/usr/bin/containerd"
 )
@@ -51,10 +53,17 @@ func Execute(c action.Context, r topology.Region) error {
 	if err != nil {
 		return err
 	}
+	var machines []machine
 	for _, n := range r.Nodes {
-		m := machine{Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni)}
-		if err := start(c, m); err != nil {
-			return fmt.Errorf("start node %s: %w", n.Name, err)
+		machines = append(machines, machine{
+			Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni),
+		})
+	}
+	for _, do := range []func(action.Context, machine) error{startRuntime, awaitRuntime, startKubelet} {
+		for _, m := range machines {
+			if err := do(c, m); err != nil {
+				return fmt.Errorf("start node %s: %w", m.Name, err)
+			}
 		}
 	}
 	if err := proxy(c, r, r.Name+"-control-plane", r.Name, r.ControlPlaneNamespace(), r.Path("kube-proxy.yaml")); err != nil {
@@ -63,7 +72,7 @@ func Execute(c action.Context, r topology.Region) error {
 	return c.Poll(readyTimeout, "the nodes of "+r.Name+" to be Ready", func() (string, error) { return notReady(c, r) })
 }
 
-func start(c action.Context, m machine) error {
+func startRuntime(c action.Context, m machine) error {
 	if err := cgroup.Make(m.Cgroup); err != nil {
 		return err
 	}
@@ -71,10 +80,25 @@ func start(c action.Context, m machine) error {
 	if err != nil {
 		return err
 	}
-	err = c.Supervisor.Ensure(c, supervisor.Unit{
+	return c.Supervisor.Ensure(c, supervisor.Unit{
 		Name: m.Name + "-containerd", Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
 		Args: []string{containerd, "--config", m.Path("containerd.toml")},
 	})
+}
+
+// awaitRuntime waits until the runtime answers: a kubelet that finds none ends.
+func awaitRuntime(c action.Context, m machine) error {
+	return c.Poll(readyTimeout, "the container runtime of "+m.Name, func() (string, error) {
+		conn, err := net.Dial("unix", m.Path("containerd.sock"))
+		if err != nil {
+			return "", err
+		}
+		return "", conn.Close()
+	})
+}
+
+func startKubelet(c action.Context, m machine) error {
+	generation, err := writeFiles(m)
 	if err != nil {
 		return err
 	}
@@ -83,7 +107,7 @@ func start(c action.Context, m machine) error {
 		return err
 	}
 	err = c.Supervisor.Ensure(c, supervisor.Unit{
-		Name: m.Name + "-kubelet", Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
+		Name: m.Name + kubeletSuffix, Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
 		Args: []string{
 			kubelet, "--config=" + m.Path("kubelet.yaml"), "--kubeconfig=" + pki.Kubeconfig(m.Region, m.Name),
 			"--root-dir=" + m.Path("kubelet"), "--hostname-override=" + m.Name, "--node-ip=" + m.Address,
@@ -101,8 +125,8 @@ func proxy(c action.Context, r topology.Region, hostname, unit, namespace, file 
 	if err := templates.ExecuteTemplate(&config, "kube-proxy.yaml", r); err != nil {
 		return fmt.Errorf("render kube-proxy.yaml: %w", err)
 	}
-	if err := os.WriteFile(file, config.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("write kube-proxy.yaml: %w", err)
+	if err := writeIfChanged(file, config.Bytes()); err != nil {
+		return err
 	}
 	binary, err := c.Binary("kube-proxy")
 	if err != nil {
@@ -110,7 +134,8 @@ func proxy(c action.Context, r topology.Region, hostname, unit, namespace, file 
 	}
 	return c.Supervisor.Ensure(c, supervisor.Unit{
 		Name: unit + "-kube-proxy", Namespace: namespace, StopTimeout: stopTimeout,
-		Args: []string{binary, "--config=" + file, "--hostname-override=" + hostname},
+		Args:       []string{binary, "--config=" + file, "--hostname-override=" + hostname},
+		Generation: config.String(),
 	})
 }
 
@@ -130,11 +155,8 @@ func writeFiles(m machine) (generation string, err error) {
 		if err := templates.ExecuteTemplate(&content, name, m); err != nil {
 			return "", fmt.Errorf("render %s: %w", name, err)
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return "", fmt.Errorf("make folder of %s: %w", name, err)
-		}
-		if err := os.WriteFile(path, content.Bytes(), 0o600); err != nil {
-			return "", fmt.Errorf("write %s: %w", name, err)
+		if err := writeIfChanged(path, content.Bytes()); err != nil {
+			return "", err
 		}
 		_, _ = sum.Write(content.Bytes())
 	}
@@ -142,18 +164,16 @@ func writeFiles(m machine) (generation string, err error) {
 		os.MkdirAll(m.Path("volumes"), 0o711), os.MkdirAll(m.Path("pod-logs"), 0o711))
 }
 
-// notReady names the nodes of a region that are missing or not Ready.
-func notReady(c action.Context, r topology.Region) (string, error) {
-	output, err := c.Kubectl(r, "", "get", "nodes", "-o",
-		`jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`)
-	if err != nil {
-		return "", err
+// writeIfChanged leaves a file alone that holds the content already: kube-proxy ends when its file is written.
+func writeIfChanged(path string, content []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+		return nil
 	}
-	var missing []string
-	for _, n := range r.Nodes {
-		if !strings.Contains(output, n.Name+"=True\n") {
-			missing = append(missing, n.Name)
-		}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
 	}
-	return strings.Join(missing, ", "), nil
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
 }

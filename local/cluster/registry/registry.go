@@ -39,6 +39,7 @@ http: {addr: %q}
 	err = c.Supervisor.Ensure(c, supervisor.Unit{
 		Name: "registry", Namespace: c.Instance.RouterNamespace(), StopTimeout: stopTimeout,
 		Args: []string{binary, "serve", file}, Env: []string{"OTEL_TRACES_EXPORTER=none"},
+		Generation: config,
 	})
 	if err != nil {
 		return err

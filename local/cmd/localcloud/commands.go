@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,8 @@ import (
 	"agentstack/local/cluster/network"
 	"agentstack/local/cluster/supervisor"
 	"agentstack/local/cluster/topology"
+	"agentstack/local/machine"
+	"agentstack/local/progress"
 )
 
 func downCommand(o *options) *cobra.Command {
@@ -89,6 +92,9 @@ func reset(ctx context.Context, o *options, yes bool) error {
 	if len(mounts) > 0 {
 		return fmt.Errorf("mounts are left, nothing was deleted: %v", mounts)
 	}
+	if err := leftovers.RemoveLitter(i.Dir); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(i.Dir); err != nil {
 		return fmt.Errorf("delete %s: %w", i.Dir, err)
 	}
@@ -156,6 +162,18 @@ func toolsCommand(o *options) *cobra.Command {
 				}
 			}
 			return nil
+		},
+	}
+}
+
+func depsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "deps", Short: "Install the Debian packages that the tests need", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			display := progress.New(os.Stderr)
+			return display.Phase("Debian packages of the tests", func(say func(string, ...any)) error {
+				return machine.Install(cmd.Context(), slices.Concat(machine.Cloud, machine.Tests), say)
+			})
 		},
 	}
 }

@@ -5,25 +5,26 @@ import (
 	"strings"
 
 	"agentstack/local/cluster/topology"
+	"agentstack/local/pulumi"
 	"agentstack/local/toolchain"
 )
 
-// deploy runs the program on the local cloud, and shows what to try next.
-func (r *run) deploy() error {
+// prepare builds Pulumi and its plugins, and gives the instance its stack.
+func (r *run) prepare() (pulumi.Workspace, error) {
 	w, err := r.workspace(r.ctx, r.act.Instance)
 	if err != nil {
-		return err
+		return w, err
 	}
 	if err := r.phase("toolchain of Pulumi", r.build(toolchain.Deploy)); err != nil {
-		return err
+		return w, err
 	}
+	return w, r.phase("Pulumi stack", func(func(string, ...any)) error { return w.Prepare(r.ctx) })
+}
+
+// deploy runs the program on the local cloud, and shows what to try next.
+func (r *run) deploy(w pulumi.Workspace) error {
 	log := r.act.Instance.Path("logs", "pulumi-up.log")
-	err = r.phase("pulumi up", func(say func(string, ...any)) error {
-		if err := w.Prepare(r.ctx); err != nil {
-			return err
-		}
-		return w.Up(r.ctx, log, say)
-	})
+	err := r.phase("pulumi up", func(say func(string, ...any)) error { return w.Up(r.ctx, log, say) })
 	if err != nil {
 		return err
 	}

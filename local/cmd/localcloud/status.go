@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -13,8 +14,9 @@ import (
 )
 
 func statusCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use: "status", Short: "Show processes, nodes and pods; fails unless all are well", Args: cobra.NoArgs,
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "status", Short: "Show processes, nodes and pods; fails while a process is down", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i, err := o.load()
 			if err != nil {
@@ -32,6 +34,9 @@ func statusCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return json.NewEncoder(os.Stdout).Encode(states)
+			}
 			down := printProcesses(states)
 			c := action.Context{Context: cmd.Context(), Instance: i, Binary: o.binary(cmd.Context())}
 			for _, r := range i.Regions() {
@@ -47,6 +52,8 @@ func statusCommand(o *options) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the processes alone, as JSON")
+	return c
 }
 
 func printProcesses(states []supervisor.State) (down int) {

@@ -59,7 +59,9 @@ func up(ctx context.Context, o *options, regions []string, deploy bool) error {
 		return err
 	}
 	defer unlock()
-	err = r.phase("Debian packages", func(say func(string, ...any)) error { return machine.Install(ctx, say) })
+	err = r.phase("Debian packages", func(say func(string, ...any)) error {
+		return machine.Install(ctx, machine.Cloud, say)
+	})
 	if err != nil {
 		return err
 	}
@@ -71,10 +73,14 @@ func up(ctx context.Context, o *options, regions []string, deploy bool) error {
 	r.act = action.Context{
 		Context: ctx, Instance: instance, Supervisor: supervisor.NewClient(instance.Dir), Binary: o.binary(ctx),
 	}
-	if err := r.cloud(); err != nil || !deploy {
+	if err := r.cloud(); err != nil {
 		return err
 	}
-	return r.deploy()
+	workspace, err := r.prepare()
+	if err != nil || !deploy {
+		return err
+	}
+	return r.deploy(workspace)
 }
 
 // phase shows a phase and lets the steps in it say what they wait for.

@@ -1,5 +1,5 @@
-// Command pause holds a pod's namespaces: it waits for a signal to end, and as the first process of a shared PID
-// namespace it reaps what others leave behind.
+// Command pause holds a pod's namespaces: it waits for a signal to end, and as the first process of a
+// shared PID namespace it reaps what others leave behind.
 package main
 
 import (

@@ -1,1 +1,1 @@
-setpriv --reuid=998 --regid=996 --clear-groups pgbouncer --version
+setpriv --reuid=998 --regid=996 --clear-groups /usr/bin/pgbouncer --version

@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/engine"
@@ -21,10 +23,14 @@ import (
 // official provider's.
 const DefaultTimeout = 10 * time.Minute
 
-const (
-	pollInterval     = 500 * time.Millisecond
-	diagnoseInterval = 3 * time.Second
-)
+const diagnoseInterval = 3 * time.Second
+
+// pollBackoff spaces looks at the object: soon after the change, since most objects are ready or gone within
+// moments, then twice a second.
+func pollBackoff() wait.Backoff {
+	const first, last = 50 * time.Millisecond, 500 * time.Millisecond
+	return wait.Backoff{Duration: first, Factor: 1.5, Cap: last, Steps: math.MaxInt32}
+}
 
 // Waiter waits for one object.
 type Waiter struct {
@@ -75,7 +81,7 @@ func (w Waiter) Ready(ctx context.Context, live *unstructured.Unstructured) (*un
 func (w Waiter) poll(
 	ctx context.Context, live *unstructured.Unstructured, judge judge,
 ) (*unstructured.Unstructured, error) {
-	started, diagnosed := time.Now(), time.Now()
+	started, diagnosed, backoff := time.Now(), time.Now(), pollBackoff()
 	for {
 		state, err := judge(ctx, live)
 		switch {
@@ -98,7 +104,7 @@ func (w Waiter) poll(
 		select {
 		case <-ctx.Done():
 			return live, w.notReady(ctx, live, gaveUp(ctx, "not ready", started)+": "+state.message)
-		case <-time.After(pollInterval):
+		case <-time.After(backoff.Step()):
 		}
 		updated, err := w.Client.Get(ctx, live)
 		switch {

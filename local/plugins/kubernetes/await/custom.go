@@ -38,4 +38,3 @@ func (w Waiter) judgeCustom() judge {
 		return state, nil
 	}
 }
-

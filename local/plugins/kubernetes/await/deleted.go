@@ -21,7 +21,7 @@ func (w Waiter) Deleted(ctx context.Context, live *unstructured.Unstructured) er
 	defer w.Log.Status(context.WithoutCancel(ctx), "")
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	started := time.Now()
+	started, backoff := time.Now(), pollBackoff()
 	for {
 		current, err := w.Client.Get(ctx, live)
 		switch {
@@ -39,7 +39,7 @@ func (w Waiter) Deleted(ctx context.Context, live *unstructured.Unstructured) er
 		case <-ctx.Done():
 			summary := object.Describe(live) + ": " + gaveUp(ctx, "still exists", started)
 			return &NotReady{Summary: summary, Reasons: []string{holdUp(live)}, Live: live}
-		case <-time.After(pollInterval):
+		case <-time.After(backoff.Step()):
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -32,6 +33,7 @@ type Client struct {
 	dynamic dynamic.Interface
 	core    corev1.CoreV1Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
+	backoff wait.Backoff // between attempts to create
 
 	mu      sync.Mutex
 	pending map[schema.GroupKind]meta.RESTScopeName // kinds that this program is about to define
@@ -85,6 +87,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Client, er
 		dynamic: dynamicClient,
 		core:    coreClient,
 		mapper:  restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discoveryClient)),
+		backoff: createBackoff,
 		pending: map[schema.GroupKind]meta.RESTScopeName{},
 	}, nil
 }
@@ -140,6 +143,17 @@ func (c *Client) Namespaced(gvk schema.GroupVersionKind) (bool, error) {
 	defer c.mu.Unlock()
 	scope, ok := c.pending[gvk.GroupKind()]
 	return !ok || scope == meta.RESTScopeNameNamespace, nil
+}
+
+// existing is resource for an object that is expected to exist: before it concludes from an unknown kind that the
+// object is gone, it asks the server again.
+func (c *Client) existing(obj *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
+	resource, err := c.resource(obj)
+	if !meta.IsNoMatchError(err) {
+		return resource, err
+	}
+	c.Refresh()
+	return c.resource(obj)
 }
 
 // resource returns the client for the object's kind and namespace. It clears the namespace of an object whose

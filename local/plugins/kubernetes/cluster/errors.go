@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -45,7 +46,16 @@ func Explain(obj *unstructured.Unstructured, err error) error {
 	if fields := undeclaredFields(err.Error()); len(fields) > 0 {
 		return fmt.Errorf("%s: strict decoding error: %s", subject, strings.Join(fields, ", "))
 	}
+	if IsImmutable(err) {
+		return fmt.Errorf("%s: %w: to replace the object instead, name the field in the resource option "+
+			"replaceOnChanges", subject, cleaned{err})
+	}
 	return fmt.Errorf("%s: %w", subject, cleaned{err})
+}
+
+// IsImmutable reports whether the server refused to change a field in place.
+func IsImmutable(err error) bool {
+	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), validation.FieldImmutableErrorMsg)
 }
 
 // cleaned shortens the text of an error and keeps its type.
@@ -57,7 +67,7 @@ func (c cleaned) Unwrap() error { return c.error }
 func undeclaredFields(message string) []string {
 	var fields []string
 	for _, match := range undeclared.FindAllStringSubmatch(message, -1) {
-		fields = append(fields, fmt.Sprintf("unknown field %q", match[1]))
+		fields = append(fields, `unknown field "`+match[1]+`"`)
 	}
 	return fields
 }

@@ -23,6 +23,11 @@ import (
 // be coming up: about 30 seconds in all, as the official provider does.
 var createBackoff = wait.Backoff{Duration: time.Second, Factor: 2, Steps: 6}
 
+// SetCreateBackoff replaces the time before the second attempt to create an object and the number of attempts.
+func (c *Client) SetCreateBackoff(first time.Duration, attempts int) {
+	c.backoff.Duration, c.backoff.Steps = first, attempts
+}
+
 // Apply is one server-side apply.
 type Apply struct {
 	Object       *unstructured.Unstructured
@@ -55,7 +60,7 @@ func (c *Client) Apply(ctx context.Context, apply Apply) (*unstructured.Unstruct
 func (c *Client) ApplyWithRetry(
 	ctx context.Context, apply Apply, retrying func(error),
 ) (*unstructured.Unstructured, error) {
-	backoff := createBackoff
+	backoff := c.backoff
 	for {
 		live, err := c.Apply(ctx, apply)
 		if err == nil || !temporary(err) || backoff.Steps <= 1 {
@@ -80,7 +85,7 @@ func temporary(err error) bool {
 
 // Get returns the live object.
 func (c *Client) Get(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	resource, err := c.resource(obj)
+	resource, err := c.existing(obj)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +112,7 @@ func (c *Client) List(
 func (c *Client) Delete(
 	ctx context.Context, obj *unstructured.Unstructured, propagation metav1.DeletionPropagation,
 ) error {
-	resource, err := c.resource(obj)
+	resource, err := c.existing(obj)
 	if err != nil {
 		return err
 	}

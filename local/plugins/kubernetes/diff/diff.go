@@ -23,7 +23,7 @@ type Result struct {
 func Compare(old, updated *unstructured.Unstructured, options Options) (Result, error) {
 	before := resource.NewPropertyMapFromMap(old.Object)
 	after := resource.NewPropertyMapFromMap(updated.Object)
-	result := Result{Detailed: plugin.NewDetailedDiffFromObjectDiff(before.DiffIncludeUnknowns(after), true)}
+	result := Result{Detailed: plugin.NewDetailedDiffFromObjectDiff(before.Diff(after), true)}
 
 	immutablePaths, err := replacing(updated, options)
 	if err != nil {
@@ -41,10 +41,21 @@ func Compare(old, updated *unstructured.Unstructured, options Options) (Result, 
 		}
 	}
 	sort.Strings(result.Replaces)
-	result.DeleteBeforeReplace = len(result.Replaces) > 0 && object.Named(updated) &&
-		!object.Flagged(updated, object.AnnotationAutonamed) &&
-		object.Name(updated) == object.Name(old) && object.Namespace(updated) == object.Namespace(old)
+	result.DeleteBeforeReplace = len(result.Replaces) > 0 && sameFixedName(old, updated)
 	return result, nil
+}
+
+// Replace replaces the object for the sake of path, whether that changed or not.
+func (r *Result) Replace(old, updated *unstructured.Unstructured, path string) {
+	r.Detailed[path] = plugin.PropertyDiff{Kind: plugin.DiffUpdateReplace, InputDiff: true}
+	r.Replaces = append(r.Replaces, path)
+	r.DeleteBeforeReplace = sameFixedName(old, updated)
+}
+
+// sameFixedName reports whether old and new object cannot exist at the same time.
+func sameFixedName(old, updated *unstructured.Unstructured) bool {
+	return object.Named(updated) && !object.Flagged(updated, object.AnnotationAutonamed) &&
+		object.Name(updated) == object.Name(old) && object.Namespace(updated) == object.Namespace(old)
 }
 
 // touches reports whether a change at path alters one of the fields: it is inside one, or it adds or removes

@@ -1,103 +1,70 @@
-// Package engine talks back to the Pulumi engine that started the plugin.
+// Package engine writes to the terminal of the user whose Pulumi engine started the plugin.
 package engine
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
-	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// Log writes to the user's terminal. A nil *Log, and one that is not connected, drops what it is given.
+// Host is the engine.
+type Host interface {
+	Log(ctx context.Context, severity diag.Severity, urn resource.URN, message string) error
+	LogStatus(ctx context.Context, severity diag.Severity, urn resource.URN, message string) error
+}
+
+// Log writes to a host. A nil *Log drops what it is given.
 type Log struct {
-	client pulumirpc.EngineClient
+	host   Host
 	redact func(string) string
 }
 
-// Connect returns a log of the engine at address. Everything written goes through redact.
-func Connect(address string, redact func(string) string) (*Log, error) {
-	connection, err := grpc.NewClient(address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()), rpcutil.GrpcChannelOptions())
-	if err != nil {
-		return nil, fmt.Errorf("connect to engine %s: %w", address, err)
-	}
-	return New(pulumirpc.NewEngineClient(connection), redact), nil
+// NewLog returns a log that writes to host what redact leaves of it.
+func NewLog(host Host, redact func(string) string) *Log { return &Log{host: host, redact: redact} }
+
+// For returns the log of one operation on the resource urn.
+func (l *Log) For(urn string) *Resource {
+	return &Resource{log: l, urn: resource.URN(urn), warned: map[string]bool{}}
 }
 
-// New returns a log that writes to client.
-func New(client pulumirpc.EngineClient, redact func(string) string) *Log {
-	return &Log{client: client, redact: redact}
-}
-
-// Warn writes a warning about a resource.
-func (l *Log) Warn(ctx context.Context, urn, message string) {
-	l.write(ctx, urn, message, pulumirpc.LogSeverity_WARNING, false)
-}
-
-// Info writes a note about a resource.
-func (l *Log) Info(ctx context.Context, urn, message string) {
-	l.write(ctx, urn, message, pulumirpc.LogSeverity_INFO, false)
-}
-
-// Status shows what a resource is doing right now; the next status overwrites it, an empty one clears it.
-func (l *Log) Status(ctx context.Context, urn, message string) {
-	l.write(ctx, urn, message, pulumirpc.LogSeverity_INFO, true)
-}
-
-// write drops an error of the engine's log: no operation on the cluster may fail because of a message.
-func (l *Log) write(ctx context.Context, urn, message string, severity pulumirpc.LogSeverity, ephemeral bool) {
-	if l == nil || l.client == nil {
-		return
-	}
-	_, _ = l.client.Log(ctx, &pulumirpc.LogRequest{
-		Severity: severity, Message: l.redact(message), Urn: urn, Ephemeral: ephemeral,
-	})
-}
-
-// Resource is the log of one operation on one resource; it shows each text once.
+// Resource is the log of one operation on one resource. An error of the engine's log is dropped: no operation on a
+// cluster may fail because of a message.
 type Resource struct {
 	log *Log
-	urn string
+	urn resource.URN
 
 	mu     sync.Mutex
 	status string
 	warned map[string]bool
 }
 
-// For returns the log of one operation on the resource urn.
-func (l *Log) For(urn string) *Resource {
-	return &Resource{log: l, urn: urn, warned: map[string]bool{}}
-}
-
-// Warn writes a warning that was not written before.
+// Warn writes a warning, each text once.
 func (r *Resource) Warn(ctx context.Context, message string) {
 	r.mu.Lock()
 	seen := r.warned[message]
 	r.warned[message] = true
 	r.mu.Unlock()
-	if !seen {
-		r.log.Warn(ctx, r.urn, message)
+	if !seen && r.log != nil {
+		_ = r.log.host.Log(ctx, diag.Warning, r.urn, r.log.redact(message))
 	}
 }
 
-// Status shows what the operation waits for.
+// Status shows what the operation is doing; the next status overwrites it, an empty one clears it.
 func (r *Resource) Status(ctx context.Context, message string) {
 	r.mu.Lock()
 	seen := r.status == message
 	r.status = message
 	r.mu.Unlock()
-	if !seen {
-		r.log.Status(ctx, r.urn, message)
+	if !seen && r.log != nil {
+		_ = r.log.host.LogStatus(ctx, diag.Info, r.urn, r.log.redact(message))
 	}
 }
 
 type resourceKey struct{}
 
-// With returns a context that carries the log of the operation's resource.
+// With returns a context that carries the log.
 func (r *Resource) With(ctx context.Context) context.Context {
 	return context.WithValue(ctx, resourceKey{}, r)
 }

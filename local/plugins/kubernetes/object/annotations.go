@@ -15,6 +15,7 @@ const (
 	AnnotationAutonamed         = "pulumi.com/autonamed"
 	AnnotationSkipAwait         = "pulumi.com/skipAwait"
 	AnnotationWaitFor           = "pulumi.com/waitFor"
+	AnnotationReplaceUnready    = "pulumi.com/replaceUnready"
 	AnnotationTimeoutSeconds    = "pulumi.com/timeoutSeconds"
 	AnnotationPatchForce        = "pulumi.com/patchForce"
 	AnnotationPatchFieldManager = "pulumi.com/patchFieldManager"
@@ -30,7 +31,9 @@ func Annotation(obj *unstructured.Unstructured, name string) string {
 }
 
 // Flagged reports whether an annotation is "true".
-func Flagged(obj *unstructured.Unstructured, name string) bool { return Annotation(obj, name) == "true" }
+func Flagged(obj *unstructured.Unstructured, name string) bool {
+	return Annotation(obj, name) == "true"
+}
 
 // SetAnnotation sets an annotation, also on an object that holds unknown values. Where the annotations
 // themselves are unknown nothing can be set.

@@ -1,6 +1,8 @@
 package object
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -11,7 +13,10 @@ import (
 
 // fieldManagerPrefix starts the name under which each resource owns its fields. A manager of its own for each
 // resource lets two programs own different fields of one object.
-const fieldManagerPrefix = "pulumi-kubernetes-"
+const (
+	fieldManagerPrefix = "pulumi-kubernetes-"
+	fieldManagerDigits = 8
+)
 
 // Named reports whether the program gave a name, known or not yet known.
 func Named(obj *unstructured.Unstructured) bool {
@@ -67,18 +72,17 @@ func AdoptName(obj, old *unstructured.Unstructured) {
 	}
 }
 
-// FieldManager returns the manager under which the object's fields are applied: the annotation's, else the
-// one of the stored state, else a new one.
-func FieldManager(obj *unstructured.Unstructured, state resource.PropertyMap) (string, error) {
+// FieldManager returns the manager under which the object's fields are applied: the annotation's, else the one of
+// the stored state, else one of the resource's own. That one follows from the URN, where the official provider
+// draws it: after an update that was killed before it could store its state, the next one finds its own fields
+// instead of a stranger's.
+func FieldManager(urn string, obj *unstructured.Unstructured, state resource.PropertyMap) string {
 	if name := Annotation(obj, AnnotationPatchFieldManager); name != "" {
-		return name, nil
+		return name
 	}
 	if stored := state[fieldManagerKey]; stored.IsString() {
-		return stored.StringValue(), nil
+		return stored.StringValue()
 	}
-	name, err := resource.NewUniqueName(nil, fieldManagerPrefix, 0, 0, nil)
-	if err != nil {
-		return "", fmt.Errorf("generate field manager: %w", err)
-	}
-	return name, nil
+	digest := sha256.Sum256([]byte(urn))
+	return fieldManagerPrefix + hex.EncodeToString(digest[:])[:fieldManagerDigits]
 }

@@ -42,7 +42,7 @@ func (p *Provider) DiffConfig(_ context.Context, request *pulumirpc.DiffRequest)
 		return nil, err
 	}
 	response := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}
-	changes := olds.DiffIncludeUnknowns(news)
+	changes := olds.Diff(news)
 	if changes == nil {
 		return response, nil
 	}

@@ -9,7 +9,6 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 
@@ -38,10 +37,7 @@ func (p *Provider) Create(ctx context.Context, request *pulumirpc.CreateRequest)
 	if err != nil {
 		return nil, p.report(err)
 	}
-	manager, err := object.FieldManager(obj, nil)
-	if err != nil {
-		return nil, p.report(err)
-	}
+	manager := object.FieldManager(request.GetUrn(), obj, nil)
 	apply := cluster.Apply{Object: obj.DeepCopy(), FieldManager: manager, Force: p.force(obj)}
 	live, err := p.client.ApplyWithRetry(ctx, apply, func(err error) {
 		log.Status(ctx, "trying again: "+cluster.Explain(obj, err).Error())
@@ -74,13 +70,10 @@ func (p *Provider) previewCreate(
 	if p.client == nil || object.HasUnknowns(obj) || !p.client.Knows(obj.GroupVersionKind()) {
 		return asIs, nil
 	}
-	manager, err := object.FieldManager(obj, nil)
-	if err != nil {
-		return nil, p.report(err)
-	}
+	manager := object.FieldManager(request.GetUrn(), obj, nil)
 	apply := cluster.Apply{Object: obj.DeepCopy(), FieldManager: manager, Force: true, DryRun: true}
 	live, err := p.client.Apply(ctx, apply)
-	if isImmutable(err) {
+	if cluster.IsImmutable(err) {
 		// The object is being replaced: try under a name that is free.
 		object.SetMetadata(apply.Object, "name", previewName(object.Name(obj)))
 		live, err = p.client.Apply(ctx, apply)
@@ -106,10 +99,6 @@ func cannotPreview(err error) bool {
 	return err != nil && (cluster.NamespaceMissing(err) || meta.IsNoMatchError(err) || apierrors.IsNotFound(err) ||
 		apierrors.IsForbidden(err) || cluster.Unreachable(err) ||
 		strings.Contains(err.Error(), "does not support dry run"))
-}
-
-func isImmutable(err error) bool {
-	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), validation.FieldImmutableErrorMsg)
 }
 
 // previewName keeps within the length that every kind allows.

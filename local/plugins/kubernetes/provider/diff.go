@@ -6,13 +6,14 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/diff"
 	"agentstack/local/plugins/kubernetes/object"
 )
 
 // Diff compares what the program asked for last time with what it asks for now. After a refresh the old inputs
 // hold the live values, so drift shows here as well.
-func (p *Provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (p *Provider) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	olds, err := unmarshal(request.GetOlds(), "old state")
 	if err != nil {
 		return nil, err
@@ -37,6 +38,26 @@ func (p *Provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pul
 	if err != nil {
 		return nil, p.report(err)
 	}
+	if p.replacesUnready(ctx, updated, live) {
+		result.Replace(old, updated, `metadata.annotations["`+object.AnnotationReplaceUnready+`"]`)
+	}
+	return diffResponse(result), nil
+}
+
+// replacesUnready reports whether the program wants a Job that has not completed to run anew. A Job whose state
+// cannot be read is left as it is.
+func (p *Provider) replacesUnready(ctx context.Context, updated, live *unstructured.Unstructured) bool {
+	if !object.Flagged(updated, object.AnnotationReplaceUnready) || updated.GetKind() != "Job" || p.client == nil {
+		return false
+	}
+	current, err := p.client.Get(ctx, live)
+	if err != nil {
+		return false
+	}
+	return await.Waiter{Client: p.client, Inputs: updated}.Check(ctx, current) != nil
+}
+
+func diffResponse(result diff.Result) *pulumirpc.DiffResponse {
 	response := &pulumirpc.DiffResponse{
 		Changes:             pulumirpc.DiffResponse_DIFF_NONE,
 		Replaces:            result.Replaces,
@@ -50,7 +71,7 @@ func (p *Provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pul
 			Kind: pulumirpc.PropertyDiff_Kind(change.Kind), InputDiff: change.InputDiff,
 		}
 	}
-	return response, nil
+	return response
 }
 
 // alignNamespace spells out the default namespace of a namespaced object, and drops the namespace that was set

@@ -56,7 +56,7 @@ func (p *Provider) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*p
 	if imported {
 		inputs = object.Importable(live)
 	}
-	response, err := p.readResponse(request.GetId(), inputs, live, state, oldInputs)
+	response, err := p.readResponse(request, inputs, live, state, oldInputs)
 	if err != nil {
 		return nil, p.report(err)
 	}
@@ -75,14 +75,10 @@ const forget = "if the cluster was deleted for good, PULUMI_K8S_DELETE_UNREACHAB
 	"from the state"
 
 func (p *Provider) readResponse(
-	id string, inputs, live *unstructured.Unstructured, state, oldInputs resource.PropertyMap,
+	request *pulumirpc.ReadRequest, inputs, live *unstructured.Unstructured, state, oldInputs resource.PropertyMap,
 ) (*pulumirpc.ReadResponse, error) {
-	manager, err := object.FieldManager(inputs, state)
-	if err != nil {
-		return nil, err
-	}
 	checkpoint := object.Checkpoint{
-		Inputs: inputs, Live: live, FieldManager: manager,
+		Inputs: inputs, Live: live, FieldManager: object.FieldManager(request.GetUrn(), inputs, state),
 		InitialAPIVersion: object.InitialAPIVersion(state, live),
 	}
 	properties, err := p.marshal(checkpoint.Properties(oldInputs), "state")
@@ -95,7 +91,7 @@ func (p *Provider) readResponse(
 	if err != nil {
 		return nil, err
 	}
-	return &pulumirpc.ReadResponse{Id: id, Properties: properties, Inputs: marshaled}, nil
+	return &pulumirpc.ReadResponse{Id: request.GetId(), Properties: properties, Inputs: marshaled}, nil
 }
 
 // identify returns the object that an operation means: kind from the state, else the inputs, else the resource

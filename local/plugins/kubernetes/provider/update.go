@@ -18,7 +18,6 @@ import (
 type update struct {
 	inputs  resource.PropertyMap
 	obj     *unstructured.Unstructured // the new inputs
-	live    *unstructured.Unstructured // the object before the update
 	state   object.Checkpoint          // of the new inputs; Live is not set yet
 	manager string                     // field manager of the last update
 }
@@ -74,20 +73,13 @@ func parseUpdate(request *pulumirpc.UpdateRequest) (*update, error) {
 	if err != nil {
 		return nil, err
 	}
-	oldInputs, live := object.ParseState(olds)
+	oldInputs, _ := object.ParseState(olds)
 	obj := object.FromProperties(news)
-	manager, err := object.FieldManager(obj, olds)
-	if err != nil {
-		return nil, err
-	}
-	old, err := object.FieldManager(oldInputs, olds)
-	if err != nil {
-		return nil, err
-	}
 	return &update{
-		inputs: news, obj: obj, live: live, manager: old,
+		inputs: news, obj: obj, manager: object.FieldManager(request.GetUrn(), oldInputs, olds),
 		state: object.Checkpoint{
-			Inputs: obj, FieldManager: manager, InitialAPIVersion: object.InitialAPIVersion(olds, oldInputs),
+			Inputs: obj, FieldManager: object.FieldManager(request.GetUrn(), obj, olds),
+			InitialAPIVersion: object.InitialAPIVersion(olds, oldInputs),
 		},
 	}, nil
 }

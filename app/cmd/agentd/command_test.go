@@ -1,0 +1,104 @@
+package main
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"agentstack/app/internal/testenv"
+)
+
+func TestUsage(t *testing.T) {
+	for name, args := range map[string][]string{
+		"no command": nil, "unknown command": {"dance"}, "extra argument": {"serve", "now"},
+	} {
+		var stdout, stderr buffer
+		code := process{lookup(nil), &stdout, &stderr}.run(t.Context(), args)
+		if code != exitUsage || !strings.Contains(stderr.String(), "usage: agentd") {
+			t.Errorf("%s: exit code %d: %s", name, code, stderr.String())
+		}
+	}
+}
+
+func TestConfigurationErrors(t *testing.T) {
+	var stdout, stderr buffer
+	code := process{lookup(map[string]string{
+		"LISTEN_ADDR":      "8000",
+		"DATABASE_URL":     "mysql://user:" + testenv.Secret + "@host/db",
+		"REDIS_ADDRS":      "one:6379,two",
+		"MODEL_BASE_URL":   "http://key:" + testenv.Secret + "@model/v1",
+		"MODEL_TIMEOUT":    "0s",
+		"CACHE_TTL":        "-1m",
+		"LOG_LEVEL":        "loud",
+		"SHUTDOWN_DELAY":   "soon",
+		"SHUTDOWN_TIMEOUT": "1",
+	}), &stdout, &stderr}.run(t.Context(), []string{"serve"})
+	if code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
+	}
+	for _, name := range []string{
+		"LISTEN_ADDR", "DATABASE_URL", "REDIS_ADDRS", "MODEL_BASE_URL", "MODEL_TIMEOUT", "CACHE_TTL", "LOG_LEVEL",
+		"SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT",
+	} {
+		if !strings.Contains(stderr.String(), "\n"+name+": ") {
+			t.Errorf("%s is not reported in:\n%s", name, stderr.String())
+		}
+	}
+	if strings.Contains(stderr.String()+stdout.String(), testenv.Secret) {
+		t.Errorf("a password is shown:\n%s%s", stderr.String(), stdout.String())
+	}
+	var missing buffer
+	process{lookup(nil), &missing, &missing}.run(t.Context(), []string{"serve"})
+	for _, name := range []string{"DATABASE_URL", "REDIS_ADDRS", "MODEL_BASE_URL"} {
+		if !strings.Contains(missing.String(), name+": not set, but required") {
+			t.Errorf("%s is not reported as missing in:\n%s", name, missing.String())
+		}
+	}
+}
+
+func TestMigrateTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	postgres := testenv.NewPostgres(t)
+	env := lookup(map[string]string{"DATABASE_URL": postgres.URL()})
+	outputs, codes := make([]buffer, 4), make([]int, 4)
+	var group sync.WaitGroup
+	for i := range codes {
+		group.Go(func() { codes[i] = process{env, &outputs[i], &outputs[i]}.run(t.Context(), []string{"migrate"}) })
+	}
+	group.Wait()
+	applied := 0
+	for i, code := range codes {
+		if code != exitOK {
+			t.Errorf("exit code %d:\n%s", code, outputs[i].String())
+		}
+		applied += strings.Count(outputs[i].String(), `"msg":"migrated"`)
+	}
+	if applied != 1 {
+		t.Errorf("the first migration was applied %d times", applied)
+	}
+}
+
+func TestMigrateWaits(t *testing.T) {
+	t.Parallel()
+	postgres := testenv.InitPostgres(t)
+	var output buffer
+	exit := make(chan int, 1)
+	go func() {
+		env := lookup(map[string]string{"DATABASE_URL": postgres.URL()})
+		exit <- process{env, &output, &output}.run(t.Context(), []string{"migrate"})
+	}()
+	eventually(t, "migrate waits", func() bool { return strings.Contains(output.String(), "waiting for the database") })
+	postgres.Start(t)
+	if code := <-exit; code != exitOK {
+		t.Errorf("exit code %d:\n%s", code, output.String())
+	}
+	var late buffer
+	postgres.Stop(t)
+	env := lookup(map[string]string{"DATABASE_URL": postgres.URL(), "MIGRATE_TIMEOUT": "1s"})
+	if code := (process{env, &late, &late}).run(t.Context(), []string{"migrate"}); code != exitFailure {
+		t.Errorf("no database: exit code %d, want %d", code, exitFailure)
+	}
+	if strings.Contains(output.String()+late.String(), testenv.Secret) {
+		t.Error("the password is shown")
+	}
+}

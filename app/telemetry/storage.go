@@ -1,0 +1,44 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"agentstack/app/agent"
+)
+
+// responseCache is the cache_type of the cache of completions.
+const responseCache = "response"
+
+// Cache returns next with every lookup recorded. A lookup that fails is a miss.
+func (m *Metrics) Cache(next agent.CompletionCache) agent.CompletionCache {
+	return &cache{next, m}
+}
+
+type cache struct {
+	agent.CompletionCache
+	metrics *Metrics
+}
+
+func (c *cache) Get(ctx context.Context, key string) (*agent.Completion, error) {
+	completion, err := c.CompletionCache.Get(ctx, key)
+	c.metrics.observeLookup(responseCache, completion != nil)
+	return completion, err
+}
+
+// Exchanges returns next with every insert recorded, retries included.
+func (m *Metrics) Exchanges(next agent.ExchangeStore) agent.ExchangeStore {
+	return &exchanges{next, m}
+}
+
+type exchanges struct {
+	agent.ExchangeStore
+	metrics *Metrics
+}
+
+func (e *exchanges) Save(ctx context.Context, exchange *agent.Exchange) error {
+	started := time.Now()
+	err := e.ExchangeStore.Save(ctx, exchange)
+	e.metrics.ObserveQuery("insert", "exchanges", time.Since(started))
+	return err
+}

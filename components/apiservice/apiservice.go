@@ -1,0 +1,114 @@
+// Package apiservice runs the AI agent API: it builds the application's image, migrates the database's
+// schema, and then rolls the API out behind a Service.
+package apiservice
+
+import (
+	"fmt"
+
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+const typeToken = "agentstack:components:ApiService"
+
+const (
+	appName    = "ai-agent-api"
+	configName = "ai-agent-config"
+	secretName = "ai-agent-secrets"
+)
+
+// ApiService is a running API.
+type ApiService struct {
+	pulumi.ResourceState
+
+	// ServiceName is the name of the Service, which listens on port 80.
+	ServiceName string
+	// Namespace is where the Service is.
+	Namespace string
+}
+
+// New registers the API: its configuration, a Job that migrates the database, and, once that has succeeded,
+// the Deployment. A changed image migrates and rolls out again; a changed setting only rolls out. Bad
+// arguments register nothing.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*ApiService, error) {
+	if err := args.Validate(nil).ToAggregate(); err != nil {
+		return nil, fmt.Errorf("validate arguments of %s: %w", name, err)
+	}
+	args.Settings = args.withDefaults()
+	service := &ApiService{ServiceName: appName, Namespace: args.Namespace}
+	if err := ctx.RegisterComponentResource(typeToken, name, service, opts...); err != nil {
+		return nil, fmt.Errorf("register component %s: %w", name, err)
+	}
+	r := registration{ctx: ctx, name: name, args: args, parent: pulumi.Parent(service)}
+	if err := r.register(); err != nil {
+		return nil, fmt.Errorf("register resources of %s: %w", name, err)
+	}
+	if err := ctx.RegisterResourceOutputs(service, pulumi.Map{
+		"serviceName": pulumi.String(service.ServiceName),
+		"namespace":   pulumi.String(service.Namespace),
+	}); err != nil {
+		return nil, fmt.Errorf("register outputs of %s: %w", name, err)
+	}
+	return service, nil
+}
+
+// registration registers the children of one ApiService.
+type registration struct {
+	ctx    *pulumi.Context
+	name   string
+	args   Args
+	parent pulumi.ResourceOption
+}
+
+func (r registration) register() error {
+	account, err := corev1.NewServiceAccount(r.ctx, r.name, serviceAccountArgs(r.args), r.parent)
+	if err != nil {
+		return fmt.Errorf("register ServiceAccount: %w", err)
+	}
+	config, secret, err := r.configuration()
+	if err != nil {
+		return err
+	}
+	migration, err := batchv1.NewJob(r.ctx, r.name+"-migrate", migrationArgs(r.args), r.parent,
+		pulumi.DependsOn([]pulumi.Resource{account}))
+	if err != nil {
+		return fmt.Errorf("register migration Job: %w", err)
+	}
+	references := references{configMap: config.Metadata.Name(), secret: secret.Metadata.Name()}
+	deployment, err := appsv1.NewDeployment(r.ctx, r.name, deploymentArgs(r.args, references), r.parent,
+		pulumi.DependsOn([]pulumi.Resource{migration}))
+	if err != nil {
+		return fmt.Errorf("register Deployment: %w", err)
+	}
+	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, budgetArgs(r.args), r.parent); err != nil {
+		return fmt.Errorf("register PodDisruptionBudget: %w", err)
+	}
+	// A Service counts as created when it has a ready endpoint, so it comes after the pods.
+	if _, err := corev1.NewService(r.ctx, r.name, serviceArgs(r.args), r.parent,
+		pulumi.DependsOn([]pulumi.Resource{deployment})); err != nil {
+		return fmt.Errorf("register Service: %w", err)
+	}
+	return nil
+}
+
+// configuration registers the ConfigMap and the Secret. Both are immutable and named by the provider: a
+// change makes a new object under a new name, which rolls the pods out, and pods of the old revision keep
+// what they started with.
+func (r registration) configuration() (*corev1.ConfigMap, *corev1.Secret, error) {
+	replace := pulumi.ReplaceOnChanges([]string{"data"})
+	config, err := corev1.NewConfigMap(r.ctx, configName+"-"+r.args.Region, configMapArgs(r.args), r.parent, replace)
+	if err != nil {
+		return nil, nil, fmt.Errorf("register ConfigMap: %w", err)
+	}
+	values := pulumi.StringMap{"MODEL_API_KEY": r.args.Model.APIKey}
+	secret, err := kube.NewSecret(r.ctx, secretName+"-"+r.args.Region, metadata(r.args, ""), values, r.parent, replace)
+	if err != nil {
+		return nil, nil, err
+	}
+	return config, secret, nil
+}

@@ -1,0 +1,163 @@
+package apiservice
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"agentstack/internal/kube"
+)
+
+// Args configures the API of one region.
+type Args struct {
+	// Namespace is where the objects go. Required.
+	Namespace string
+	// Region is the value of the region label and of REGION. Required.
+	Region string
+	// Environment is the value of APP_ENV. Required.
+	Environment string
+	// Image is the image to run, by digest, such as the output of NewImage. Required.
+	Image pulumi.StringInput
+	// Database says where the connection URL is.
+	Database Database
+	// Redis says how to reach the cache.
+	Redis Redis
+	// Model says how to reach the model server.
+	Model Model
+
+	Settings
+}
+
+// Database is PostgreSQL as the API sees it.
+type Database struct {
+	// SecretName is a Secret of the namespace whose key "uri" holds the connection URL. Required.
+	SecretName string
+}
+
+// Redis is a Redis cluster as the API sees it.
+type Redis struct {
+	// Addresses are some nodes of the cluster, as host:port. Required.
+	Addresses []string
+	// Username of the account to use. Required.
+	Username string
+	// SecretName is a Secret of the namespace whose key "password" holds the account's password. Required.
+	SecretName pulumi.StringInput
+}
+
+// Model is an OpenAI-compatible model server.
+type Model struct {
+	// BaseURL up to and including the version, such as https://api.openai.com/v1. Required.
+	BaseURL string
+	// APIKey authenticates the API with the model server. Required.
+	APIKey pulumi.StringInput
+}
+
+// Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
+type Settings struct {
+	// MinReplicas is how many pods run at least. Default 3.
+	MinReplicas int `json:"minReplicas"`
+	// Resources of each pod. Default 500m and 1Gi, at most 2 cores and 4Gi.
+	Resources kube.Resources `json:"resources"`
+	// LogLevel is debug, info, warn or error. Default info.
+	LogLevel string `json:"logLevel"`
+	// CacheTTL is how long an answer is served from the cache, a Go duration. Default 5m.
+	CacheTTL string `json:"cacheTTL"`
+	// NodeType lets the pods run on nodes with the taint node-type=<NodeType>:NoSchedule. Default: none.
+	NodeType string `json:"nodeType"`
+	// Env holds further environment variables, none of them secret.
+	Env map[string]string `json:"env"`
+}
+
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+func (s Settings) withDefaults() Settings {
+	if s.MinReplicas == 0 {
+		s.MinReplicas = 3
+	}
+	s.Resources = s.Resources.Default(kube.Resources{
+		Requests: kube.ResourceList{CPU: "500m", Memory: "1Gi"},
+		Limits:   kube.ResourceList{CPU: "2", Memory: "4Gi"},
+	})
+	if s.LogLevel == "" {
+		s.LogLevel = "info"
+	}
+	if s.CacheTTL == "" {
+		s.CacheTTL = "5m"
+	}
+	return s
+}
+
+// Validate reports every problem of the arguments, each led by the path of its field below path.
+func (a Args) Validate(path *field.Path) field.ErrorList {
+	problems := field.ErrorList{}
+	required := func(path *field.Path, given bool, detail string) {
+		if !given {
+			problems = append(problems, field.Required(path, detail))
+		}
+	}
+	required(path.Child("namespace"), a.Namespace != "", "give the namespace of the API")
+	required(path.Child("region"), a.Region != "", "give the name of the region")
+	required(path.Child("environment"), a.Environment != "", "give the name of the environment")
+	required(path.Child("image"), a.Image != nil, "give the image to run, by digest")
+	required(path.Child("database", "secretName"), a.Database.SecretName != "", "give the Secret with the URL")
+	required(path.Child("redis", "addresses"), len(a.Redis.Addresses) > 0, "give at least one node as host:port")
+	required(path.Child("redis", "username"), a.Redis.Username != "", "give the name of the account")
+	required(path.Child("redis", "secretName"), a.Redis.SecretName != nil, "give the Secret with the password")
+	required(path.Child("model", "apiKey"), a.Model.APIKey != nil, "give the key of the model server")
+	problems = append(problems, ValidateBaseURL(path.Child("model", "baseUrl"), a.Model.BaseURL)...)
+	return append(problems, a.Settings.Validate(path)...)
+}
+
+// ValidateBaseURL reports a model server's URL that is missing or is not an absolute HTTP URL.
+func ValidateBaseURL(path *field.Path, value string) field.ErrorList {
+	const allowed = "give an absolute URL up to the version, such as https://api.openai.com/v1"
+	if value == "" {
+		return field.ErrorList{field.Required(path, allowed)}
+	}
+	parsed, err := url.Parse(value)
+	if err != nil || parsed.Host == "" || !slices.Contains([]string{"http", "https"}, parsed.Scheme) {
+		return field.ErrorList{field.Invalid(path, value, allowed)}
+	}
+	if parsed.User != nil {
+		return field.ErrorList{field.Forbidden(path, "must not contain credentials: they belong into modelApiKey")}
+	}
+	return nil
+}
+
+// Validate reports every problem of the settings, each led by the path of its field below path.
+func (s Settings) Validate(path *field.Path) field.ErrorList {
+	s = s.withDefaults()
+	problems := s.Resources.Validate(path.Child("resources"))
+	if s.MinReplicas < 2 {
+		problems = append(problems, field.Invalid(path.Child("minReplicas"), s.MinReplicas,
+			"must be at least 2, so that one pod can leave its node while another answers"))
+	}
+	if !slices.Contains(logLevels, s.LogLevel) {
+		problems = append(problems, field.NotSupported(path.Child("logLevel"), s.LogLevel, logLevels))
+	}
+	if ttl, err := time.ParseDuration(s.CacheTTL); err != nil || ttl <= 0 {
+		problems = append(problems, field.Invalid(path.Child("cacheTTL"), s.CacheTTL,
+			"must be a duration of more than zero, such as 30s, 5m or 1h"))
+	}
+	for _, detail := range validation.IsValidLabelValue(s.NodeType) {
+		problems = append(problems, field.Invalid(path.Child("nodeType"), s.NodeType, detail))
+	}
+	return append(problems, validateEnv(path.Child("env"), s.Env)...)
+}
+
+func validateEnv(path *field.Path, env map[string]string) field.ErrorList {
+	problems := field.ErrorList{}
+	for _, name := range sortedKeys(env) {
+		for _, detail := range validation.IsEnvVarName(name) {
+			problems = append(problems, field.Invalid(path.Key(name), name, detail))
+		}
+		if slices.Contains(reservedEnv, name) {
+			problems = append(problems, field.Forbidden(path.Key(name), "set by the program itself"))
+		}
+	}
+	return problems
+}

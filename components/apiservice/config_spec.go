@@ -1,0 +1,43 @@
+package apiservice
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+// reservedEnv lists the environment variables that Settings.Env must not contain: the program sets them.
+var reservedEnv = append([]string{"DATABASE_URL", "REDIS_PASSWORD", "MODEL_API_KEY"}, sortedKeys(environment(Args{}))...)
+
+func configMapArgs(args Args) *corev1.ConfigMapArgs {
+	return &corev1.ConfigMapArgs{
+		Metadata:  metadata(args, "").Args(),
+		Immutable: pulumi.Bool(true),
+		Data:      kube.StringMap(kube.Merge(args.Env, environment(args))),
+	}
+}
+
+// environment returns the environment variables of the API that are not secret.
+func environment(args Args) map[string]string {
+	return map[string]string{
+		"APP_ENV":          args.Environment,
+		"REGION":           args.Region,
+		"LISTEN_ADDR":      ":8000",
+		"LOG_LEVEL":        args.LogLevel,
+		"CACHE_TTL":        args.CacheTTL,
+		"REDIS_ADDRS":      strings.Join(args.Redis.Addresses, ","),
+		"REDIS_USERNAME":   args.Redis.Username,
+		"MODEL_BASE_URL":   args.Model.BaseURL,
+		"SHUTDOWN_DELAY":   shutdownDelay.String(),
+		"SHUTDOWN_TIMEOUT": shutdownTimeout.String(),
+	}
+}
+
+func sortedKeys(m map[string]string) []string {
+	return slices.Sorted(maps.Keys(m))
+}

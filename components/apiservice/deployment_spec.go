@@ -1,0 +1,127 @@
+package apiservice
+
+import (
+	"time"
+
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+// A pod that is told to stop goes on serving for shutdownDelay, until every node has taken it out of the
+// Service, and then gives open requests shutdownTimeout to end. The image has no shell for a preStop hook.
+// Both fit into the grace period, after which the kubelet kills the process.
+const (
+	shutdownDelay    = 10 * time.Second
+	shutdownTimeout  = 45 * time.Second
+	terminationGrace = 60 * time.Second
+)
+
+// user is the numeric user of the image.
+const user = 65532
+
+// references names the objects that the pods take their configuration from.
+type references struct {
+	configMap, secret pulumi.StringPtrInput
+}
+
+func deploymentArgs(args Args, refs references) *appsv1.DeploymentArgs {
+	return &appsv1.DeploymentArgs{
+		Metadata: metadata(args, appName).Args(),
+		Spec: &appsv1.DeploymentSpecArgs{
+			Replicas:             pulumi.Int(args.MinReplicas),
+			RevisionHistoryLimit: pulumi.Int(5),
+			Selector:             kube.MatchLabels(kube.Selector(appName)),
+			Strategy: &appsv1.DeploymentStrategyArgs{
+				Type: pulumi.String("RollingUpdate"),
+				RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{
+					MaxSurge:       pulumi.Int(1),
+					MaxUnavailable: pulumi.Int(0),
+				},
+			},
+			Template: &corev1.PodTemplateSpecArgs{
+				Metadata: &metav1.ObjectMetaArgs{
+					Labels: kube.StringMap(kube.Labels(appName, "api", args.Region)),
+					Annotations: pulumi.ToStringMap(map[string]string{
+						"prometheus.io/scrape": "true",
+						"prometheus.io/port":   "8000",
+						"prometheus.io/path":   "/metrics",
+					}),
+				},
+				Spec: podSpec(args, refs),
+			},
+		},
+	}
+}
+
+func podSpec(args Args, refs references) *corev1.PodSpecArgs {
+	return &corev1.PodSpecArgs{
+		ServiceAccountName:            pulumi.String(appName),
+		AutomountServiceAccountToken:  pulumi.Bool(false),
+		EnableServiceLinks:            pulumi.Bool(false),
+		TerminationGracePeriodSeconds: pulumi.Int(int(terminationGrace.Seconds())),
+		SecurityContext:               kube.PodSecurity(user),
+		Affinity:                      kube.SpreadAcrossHosts(kube.Selector(appName)),
+		TopologySpreadConstraints:     kube.SpreadAcrossZones(kube.Selector(appName)),
+		Tolerations:                   tolerations(args.NodeType),
+		Containers:                    corev1.ContainerArray{containerArgs(args, refs)},
+		Volumes: corev1.VolumeArray{&corev1.VolumeArgs{
+			Name:     pulumi.String("tmp"),
+			EmptyDir: &corev1.EmptyDirVolumeSourceArgs{SizeLimit: pulumi.String("100Mi")},
+		}},
+	}
+}
+
+func containerArgs(args Args, refs references) *corev1.ContainerArgs {
+	return &corev1.ContainerArgs{
+		Name:            pulumi.String("api"),
+		Image:           args.Image,
+		ImagePullPolicy: pulumi.String("IfNotPresent"),
+		Args:            pulumi.ToStringArray([]string{"serve"}),
+		Ports: corev1.ContainerPortArray{&corev1.ContainerPortArgs{
+			Name:          pulumi.String("http"),
+			ContainerPort: pulumi.Int(8000),
+			Protocol:      pulumi.String("TCP"),
+		}},
+		EnvFrom: corev1.EnvFromSourceArray{&corev1.EnvFromSourceArgs{
+			ConfigMapRef: &corev1.ConfigMapEnvSourceArgs{Name: refs.configMap},
+		}},
+		Env: corev1.EnvVarArray{
+			databaseURL(args),
+			kube.EnvFromSecret("REDIS_PASSWORD", args.Redis.SecretName.ToStringOutput(), "password"),
+			kube.EnvFromSecret("MODEL_API_KEY", refs.secret, "MODEL_API_KEY"),
+		},
+		Resources:       args.Resources.Args(),
+		SecurityContext: kube.ContainerSecurity(),
+		LivenessProbe: kube.HTTPProbe("/livez", "http",
+			kube.ProbeTiming{InitialDelay: 30, Period: 10, Timeout: 5, FailureThreshold: 3}),
+		ReadinessProbe: kube.HTTPProbe("/ready", "http",
+			kube.ProbeTiming{InitialDelay: 5, Period: 5, Timeout: 3, FailureThreshold: 3}),
+		StartupProbe: kube.HTTPProbe("/livez", "http",
+			kube.ProbeTiming{InitialDelay: 5, Period: 5, Timeout: 3, FailureThreshold: 30}),
+		VolumeMounts: corev1.VolumeMountArray{&corev1.VolumeMountArgs{
+			Name:      pulumi.String("tmp"),
+			MountPath: pulumi.String("/tmp"),
+		}},
+	}
+}
+
+// databaseURL is the connection URL that the operator keeps in the cluster's Secret.
+func databaseURL(args Args) *corev1.EnvVarArgs {
+	return kube.EnvFromSecret("DATABASE_URL", pulumi.String(args.Database.SecretName), "uri")
+}
+
+func tolerations(nodeType string) corev1.TolerationArray {
+	if nodeType == "" {
+		return nil
+	}
+	return corev1.TolerationArray{&corev1.TolerationArgs{
+		Key:      pulumi.String("node-type"),
+		Operator: pulumi.String("Equal"),
+		Value:    pulumi.String(nodeType),
+		Effect:   pulumi.String("NoSchedule"),
+	}}
+}

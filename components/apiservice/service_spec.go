@@ -1,0 +1,56 @@
+package apiservice
+
+import (
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+// affinitySeconds is how long the Service sends a client to the same pod after its last request.
+const affinitySeconds = 10800
+
+// metadata returns the metadata of an object of the API; with an empty name the provider makes one.
+func metadata(args Args, name string) kube.Metadata {
+	return kube.Metadata{Name: name, Namespace: args.Namespace, Labels: kube.Labels(appName, "api", args.Region)}
+}
+
+func serviceAccountArgs(args Args) *corev1.ServiceAccountArgs {
+	return &corev1.ServiceAccountArgs{
+		Metadata:                     metadata(args, appName).Args(),
+		AutomountServiceAccountToken: pulumi.Bool(false),
+	}
+}
+
+func serviceArgs(args Args) *corev1.ServiceArgs {
+	return &corev1.ServiceArgs{
+		Metadata: metadata(args, appName).Args(),
+		Spec: &corev1.ServiceSpecArgs{
+			Type:     pulumi.String("ClusterIP"),
+			Selector: kube.StringMap(kube.Selector(appName)),
+			Ports: corev1.ServicePortArray{&corev1.ServicePortArgs{
+				Name:       pulumi.String("http"),
+				Port:       pulumi.Int(80),
+				TargetPort: pulumi.String("http"),
+				Protocol:   pulumi.String("TCP"),
+			}},
+			SessionAffinity: pulumi.String("ClientIP"),
+			SessionAffinityConfig: &corev1.SessionAffinityConfigArgs{
+				ClientIP: &corev1.ClientIPConfigArgs{TimeoutSeconds: pulumi.Int(affinitySeconds)},
+			},
+		},
+	}
+}
+
+// budgetArgs lets one pod at a time be evicted, and pods that are not ready always: they serve nobody.
+func budgetArgs(args Args) *policyv1.PodDisruptionBudgetArgs {
+	return &policyv1.PodDisruptionBudgetArgs{
+		Metadata: metadata(args, appName).Args(),
+		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
+			MinAvailable:               pulumi.Int(args.MinReplicas - 1),
+			Selector:                   kube.MatchLabels(kube.Selector(appName)),
+			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
+		},
+	}
+}

@@ -1,0 +1,172 @@
+package rediscluster
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// nodeState is a line of CLUSTER NODES.
+type nodeState struct {
+	id, host, flags, leaderID, link, slots string
+}
+
+// table returns the nodes that the pod's node has met, by host name. Two nodes of one name are an error.
+func (p *testPod) table() (map[string]nodeState, error) {
+	output, err := p.asOperator("cluster", "nodes")
+	if err != nil {
+		return nil, err
+	}
+	nodes := map[string]nodeState{}
+	for line := range strings.Lines(output) {
+		fields := strings.Fields(line)
+		if len(fields) < 8 {
+			return nil, fmt.Errorf("%s knows %q", p.name, line)
+		}
+		_, host, _ := strings.Cut(fields[1], ",")
+		if strings.Contains(fields[2], "handshake") {
+			continue
+		}
+		if _, exists := nodes[host]; exists {
+			return nil, fmt.Errorf("%s knows two nodes named %q:\n%s", p.name, host, output)
+		}
+		nodes[host] = nodeState{
+			id: fields[0], host: host, flags: fields[2], leaderID: fields[3], link: fields[7],
+			slots: strings.Join(fields[8:], " "),
+		}
+	}
+	return nodes, nil
+}
+
+func (p *testPod) self() (nodeState, error) {
+	nodes, err := p.table()
+	return nodes[p.name], err
+}
+
+// formed reports whether every node sees the cluster as it should be: the leader pods lead, each follower pod
+// follows its own, all are connected, and every pod is ready.
+func (c *testCluster) formed() error {
+	for _, pod := range c.pods() {
+		if err := c.seenCorrectlyBy(pod); err != nil {
+			return err
+		}
+		if output, err := pod.run("ready.sh"); err != nil {
+			return fmt.Errorf("%s is not ready: %s", pod.name, output)
+		}
+	}
+	return nil
+}
+
+func (c *testCluster) seenCorrectlyBy(pod *testPod) error {
+	nodes, err := pod.table()
+	if err != nil {
+		return err
+	}
+	if len(nodes) != 6 {
+		return fmt.Errorf("%s knows %d nodes: %+v", pod.name, len(nodes), nodes)
+	}
+	ranges := []string{"0-5460", "5461-10921", "10922-16383"}
+	for index, want := range ranges {
+		lead, follow := nodes[c.leaders[index].name], nodes[c.followers[index].name]
+		if !strings.Contains(lead.flags, "master") || lead.slots != want || lead.link != "connected" {
+			return fmt.Errorf("%s sees leader %d as %+v", pod.name, index, lead)
+		}
+		if follow.leaderID != lead.id || follow.link != "connected" || strings.Contains(follow.flags, "fail") {
+			return fmt.Errorf("%s sees follower %d as %+v", pod.name, index, follow)
+		}
+	}
+	return nil
+}
+
+// leads reports whether the pod's node owns slots, and says so itself.
+func (p *testPod) leads() error {
+	self, err := p.self()
+	if err == nil && self.slots == "" {
+		err = fmt.Errorf("%s leads nothing: %+v", p.name, self)
+	}
+	return err
+}
+
+// ids returns the identity of every node.
+func (c *testCluster) ids() (map[string]string, error) {
+	ids := map[string]string{}
+	for _, pod := range c.pods() {
+		self, err := pod.self()
+		if err != nil {
+			return nil, err
+		}
+		ids[pod.name] = self.id
+	}
+	return ids, nil
+}
+
+var nodesCalls = regexp.MustCompile(`cmdstat_cluster\|nodes:calls=(\d+)`)
+
+// rounds counts how often the node was asked for its table, which an agent does in every round. The question that is
+// asked here is not counted.
+func (p *testPod) rounds() (int, error) {
+	output, err := p.asOperator("info", "commandstats")
+	if err != nil {
+		return 0, err
+	}
+	match := nodesCalls.FindStringSubmatch(output)
+	if match == nil {
+		return 0, nil
+	}
+	return strconv.Atoi(match[1])
+}
+
+// afterRounds waits until the node of every pod was asked for its table count times more.
+func (c *testCluster) afterRounds(count int, pods []*testPod) {
+	c.t.Helper()
+	start := map[*testPod]int{}
+	for _, pod := range pods {
+		rounds, err := pod.rounds()
+		must(c.t, err)
+		start[pod] = rounds
+	}
+	for _, pod := range pods {
+		c.eventually("rounds of the agents", func() error {
+			now, err := pod.rounds()
+			if err == nil && now < start[pod]+count {
+				err = fmt.Errorf("%s was looked at %d times of %d", pod.name, now-start[pod], count)
+			}
+			return err
+		})
+	}
+}
+
+// write stores count keys through any node; read checks that all are there.
+func (c *testCluster) write(prefix string, count int) {
+	c.t.Helper()
+	for number := range count {
+		key := fmt.Sprintf("%s:%d", prefix, number)
+		c.eventually("write of "+key, func() error {
+			_, err := c.anyNode().asApp("set", key, key)
+			return err
+		})
+	}
+}
+
+func (c *testCluster) read(prefix string, count int) {
+	c.t.Helper()
+	for number := range count {
+		key := fmt.Sprintf("%s:%d", prefix, number)
+		value, err := c.anyNode().asApp("get", key)
+		if err != nil || value != key {
+			c.t.Fatalf("read %s: got %q, error %v", key, value, err)
+		}
+	}
+}
+
+// anyNode returns a pod that runs.
+func (c *testCluster) anyNode() *testPod {
+	for _, pod := range c.pods() {
+		if pod.redis != nil {
+			return pod
+		}
+	}
+	c.t.Fatal("no node runs")
+	return nil
+}

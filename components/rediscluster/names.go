@@ -1,0 +1,65 @@
+package rediscluster
+
+import (
+	"fmt"
+	"strconv"
+
+	"agentstack/internal/kube"
+)
+
+// Ports of a node: for clients, and for the other nodes. Redis puts the second 10000 above the first.
+const (
+	port    = 6379
+	busPort = port + 10000
+)
+
+// role is what a pod is at the start of the cluster, and what it returns to.
+type role string
+
+const (
+	leader   role = "leader"
+	follower role = "follower"
+)
+
+const (
+	headless = Name + "-headless"
+
+	// labelInstance tells the pods of the two StatefulSets apart.
+	labelInstance = "app.kubernetes.io/instance"
+	// labelPodIndex is set by Kubernetes: the number of a pod in its StatefulSet, here the number of its shard.
+	labelPodIndex = "apps.kubernetes.io/pod-index"
+)
+
+func (r role) object() string { return Name + "-" + string(r) }
+
+// selector returns the labels of the pods of one StatefulSet.
+func (r role) selector() map[string]string {
+	return kube.Merge(kube.Selector(Name), map[string]string{labelInstance: r.object()})
+}
+
+// labels returns the labels of an object that belongs to the whole cluster.
+func (a Args) labels() map[string]string {
+	return kube.Labels(Name, "cache", a.Region)
+}
+
+func (a Args) metadata(name string) kube.Metadata {
+	return kube.Metadata{Name: name, Namespace: a.Namespace, Labels: a.labels()}
+}
+
+// endpoint returns host:port of a pod by its stable DNS name.
+func (a Args) endpoint(pod string) string {
+	return fmt.Sprintf("%s.%s.%s.svc.cluster.local:%d", pod, headless, a.Namespace, port)
+}
+
+// endpoints returns the endpoints of all pods of one StatefulSet.
+func (a Args) endpoints(r role) []string {
+	var endpoints []string
+	for index := range a.Leaders {
+		endpoints = append(endpoints, a.endpoint(r.object()+"-"+strconv.Itoa(index)))
+	}
+	return endpoints
+}
+
+func (a Args) addresses() []string {
+	return append(a.endpoints(leader), a.endpoints(follower)...)
+}

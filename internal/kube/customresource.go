@@ -1,0 +1,48 @@
+package kube
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// WaitForReady is the annotation that makes the Kubernetes provider wait for the condition Ready of a
+// custom resource before it is reported as created. Without it the provider does not wait for kinds that it
+// does not know.
+var WaitForReady = map[string]string{"pulumi.com/waitFor": "condition=Ready"}
+
+// CustomResource describes an object of a kind that a CustomResourceDefinition adds to the cluster. Spec is
+// a struct whose JSON tags name the kind's fields, with omitempty on those that may be left to the server.
+type CustomResource[Spec any] struct {
+	APIVersion string
+	Kind       string
+	Metadata   Metadata
+	Spec       Spec
+}
+
+// NewCustomResource registers r. It is the only place where a typed object becomes an untyped one.
+func NewCustomResource[Spec any](ctx *pulumi.Context, name string, r CustomResource[Spec],
+	opts ...pulumi.ResourceOption,
+) (*apiextensions.CustomResource, error) {
+	encoded, err := json.Marshal(r.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("encode spec of %s %s: %w", r.Kind, r.Metadata.Name, err)
+	}
+	spec := map[string]any{}
+	if err := json.Unmarshal(encoded, &spec); err != nil {
+		return nil, fmt.Errorf("decode spec of %s %s: %w", r.Kind, r.Metadata.Name, err)
+	}
+	object, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
+		ApiVersion:  pulumi.String(r.APIVersion),
+		Kind:        pulumi.String(r.Kind),
+		Metadata:    r.Metadata.Args(),
+		OtherFields: kubernetes.UntypedArgs{"spec": spec},
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("register %s %s: %w", r.Kind, r.Metadata.Name, err)
+	}
+	return object, nil
+}

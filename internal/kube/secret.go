@@ -1,0 +1,49 @@
+package kube
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
+)
+
+// NewSecret registers an Opaque Secret with the given values. The SDK marks the data of every Secret, so
+// that the values are encrypted in the stack's state even when the caller forgot to.
+func NewSecret(ctx *pulumi.Context, name string, meta Metadata, values pulumi.StringMap,
+	opts ...pulumi.ResourceOption,
+) (*corev1.Secret, error) {
+	data := pulumi.StringMap{}
+	for key, value := range values {
+		data[key] = encode(value)
+	}
+	secret, err := corev1.NewSecret(ctx, name, &corev1.SecretArgs{
+		Metadata: meta.Args(),
+		Data:     data,
+	}, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("register Secret %s: %w", name, err)
+	}
+	return secret, nil
+}
+
+// NewGeneratedSecret registers a Secret whose one key holds a random value of at least 128 bits.
+//
+// The value is made by the program itself, so that no further provider is needed: each run makes a new one,
+// and IgnoreChanges keeps the one that the first run stored. It lives, encrypted, in the stack's state and
+// in the Secret; consumers refer to the Secret by name and key, never to the value.
+func NewGeneratedSecret(ctx *pulumi.Context, name string, meta Metadata, key string,
+	opts ...pulumi.ResourceOption,
+) (*corev1.Secret, error) {
+	values := pulumi.StringMap{key: pulumi.String(rand.Text())}
+	return NewSecret(ctx, name, meta, values, append(opts, pulumi.IgnoreChanges([]string{"data"}))...)
+}
+
+// encode returns the base64 form that the data of a Secret has in the API.
+func encode(value pulumi.StringInput) pulumi.StringOutput {
+	return pulumix.Cast[pulumi.StringOutput](pulumix.Apply(value.ToStringOutput(), func(plain string) string {
+		return base64.StdEncoding.EncodeToString([]byte(plain))
+	}))
+}

@@ -1,0 +1,92 @@
+package stacks
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/components/apiservice"
+	"agentstack/components/hapostgres"
+	"agentstack/components/rediscluster"
+	"agentstack/internal/kube"
+)
+
+// Environments that a stack can be.
+const (
+	EnvironmentLocal      = "local"
+	EnvironmentStaging    = "staging"
+	EnvironmentProduction = "production"
+)
+
+// Config is the configuration of a stack: the object agentstack:config, and the secrets beside it.
+type Config struct {
+	// Environment is local, staging or production. Required.
+	Environment string `json:"environment"`
+	// PrimaryRegion is the one of Regions that takes the writes. Required.
+	PrimaryRegion string `json:"primaryRegion"`
+	// Regions to deploy into. At least one.
+	Regions []Region `json:"regions"`
+	// Image says where the application's images are pushed to and how they are built.
+	Image apiservice.ImageSettings `json:"image"`
+	// API configures the API of each region.
+	API apiservice.Settings `json:"api"`
+	// Postgres configures the database of each region.
+	Postgres hapostgres.Settings `json:"postgres"`
+	// Redis configures the cache of each region.
+	Redis Redis `json:"redis"`
+	// Model says which model server answers.
+	Model Model `json:"model"`
+
+	secrets secrets
+}
+
+// Region is a region with a Kubernetes cluster.
+type Region struct {
+	// Name of the region: one of AWS, or any DNS label in a local environment. Required.
+	Name string `json:"name"`
+	// KubeContext is the context of the kubeconfig that leads to the region's cluster. Required.
+	KubeContext string `json:"kubeContext"`
+}
+
+// Redis configures a Redis cluster. A zero field stands for the default of rediscluster.Args.
+type Redis struct {
+	// Leaders is the number of shards; each has one follower.
+	Leaders int `json:"leaders"`
+	// MaxMemory is what a node's data may take, a Kubernetes quantity.
+	MaxMemory string `json:"maxMemory"`
+	// Resources of each node.
+	Resources kube.Resources `json:"resources"`
+	// Storage of each node.
+	Storage RedisStorage `json:"storage"`
+}
+
+// RedisStorage describes the disk of a Redis node.
+type RedisStorage struct {
+	// Class is a StorageClass. Default: the one that the Kubernetes cluster marks as default.
+	Class string `json:"class"`
+	// Size is a Kubernetes quantity.
+	Size string `json:"size"`
+}
+
+// Model says which model server the API forwards to.
+type Model struct {
+	// BaseURL of an OpenAI-compatible API. Required unless Mock is set.
+	BaseURL string `json:"baseUrl"`
+	// Mock deploys a model server with scripted answers and uses that. Not in production.
+	Mock bool `json:"mock"`
+}
+
+// secrets are the encrypted values of the stack. A nil one is not configured.
+type secrets struct {
+	modelAPIKey      pulumi.StringInput
+	registryPassword pulumi.StringInput
+}
+
+func (c Config) redisArgs(region string) rediscluster.Args {
+	return rediscluster.Args{
+		Namespace: namespace,
+		Region:    region,
+		Leaders:   c.Redis.Leaders,
+		MaxMemory: c.Redis.MaxMemory,
+		Resources: c.Redis.Resources,
+		Storage:   rediscluster.Storage{Class: c.Redis.Storage.Class, Size: c.Redis.Storage.Size},
+	}
+}

@@ -1,0 +1,108 @@
+package stacks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	configNamespace     = "agentstack"
+	configKey           = "config"
+	modelAPIKeyKey      = "modelApiKey"
+	registryPasswordKey = "registryPassword"
+)
+
+// LoadConfig reads and checks the configuration of the stack. Its error lists every problem, one a line,
+// each led by the path of what is wrong.
+func LoadConfig(ctx *pulumi.Context) (Config, error) {
+	settings := config.New(ctx, configNamespace)
+	raw, err := settings.Try(configKey)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration of stack %s: %s:%s is missing from Pulumi.%s.yaml; "+
+			"Pulumi.local.yaml shows its form", ctx.Stack(), configNamespace, configKey, ctx.Stack())
+	}
+	loaded, problems := decode([]byte(raw))
+	loaded.secrets = readSecrets(settings)
+	problems = merge(problems, append(loaded.validate(), checkSecrets(ctx, loaded)...))
+	if len(problems) > 0 {
+		return Config{}, fmt.Errorf("check configuration of stack %s, %d problem(s):\n%w",
+			ctx.Stack(), len(problems), join(problems))
+	}
+	return loaded, nil
+}
+
+// decode turns the JSON form, in which Pulumi passes the object, into a Config. What has the wrong form is
+// reported and left out.
+func decode(raw []byte) (Config, field.ErrorList) {
+	document, problems := cleanShape(raw, Config{})
+	cleaned, err := json.Marshal(document)
+	if err != nil {
+		return Config{}, append(problems, field.InternalError(nil, err))
+	}
+	var decoded Config
+	if err := json.Unmarshal(cleaned, &decoded); err != nil {
+		return Config{}, append(problems, field.InternalError(nil, err))
+	}
+	return decoded, problems
+}
+
+// merge appends the later problems, except those that are there only because an earlier one left the value
+// out.
+func merge(earlier, later field.ErrorList) field.ErrorList {
+	merged := slices.Clone(earlier)
+	for _, problem := range later {
+		follows := func(cause *field.Error) bool {
+			rest, within := strings.CutPrefix(problem.Field, cause.Field)
+			return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		}
+		if !slices.ContainsFunc(earlier, follows) {
+			merged = append(merged, problem)
+		}
+	}
+	return merged
+}
+
+func readSecrets(settings *config.Config) secrets {
+	read := func(key string) pulumi.StringInput {
+		value, err := settings.TrySecret(key)
+		if err != nil {
+			return nil
+		}
+		return value
+	}
+	return secrets{modelAPIKey: read(modelAPIKeyKey), registryPassword: read(registryPasswordKey)}
+}
+
+// checkSecrets reports secrets that are missing, not needed, or stored in plain text.
+func checkSecrets(ctx *pulumi.Context, c Config) field.ErrorList {
+	problems := field.ErrorList{}
+	check := func(key string, value pulumi.StringInput, needed bool, reason string) {
+		full := configNamespace + ":" + key
+		switch {
+		case value == nil && needed:
+			problems = append(problems, field.Required(field.NewPath(full),
+				reason+": run `pulumi config set --secret "+full+"`"))
+		case value != nil && !ctx.IsConfigSecret(full):
+			problems = append(problems, field.Forbidden(field.NewPath(full),
+				"must not be stored in plain text: run `pulumi config set --secret "+full+"`"))
+		}
+	}
+	check(modelAPIKeyKey, c.secrets.modelAPIKey, !c.Model.Mock, "the model server needs a key")
+	check(registryPasswordKey, c.secrets.registryPassword, c.Image.Username != "", "image.username needs a password")
+	return problems
+}
+
+func join(problems field.ErrorList) error {
+	var errs []error
+	for _, problem := range problems {
+		errs = append(errs, problem)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,78 @@
+package stacks
+
+import (
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+// mockUser is the numeric user of the image.
+const mockUser = 65532
+
+func (a mockModelArgs) metadata() *metav1.ObjectMetaArgs {
+	return kube.Metadata{
+		Name:      mockName,
+		Namespace: a.Namespace,
+		Labels:    kube.Labels(mockName, "model", a.Region),
+	}.Args()
+}
+
+func mockDeploymentArgs(args mockModelArgs) *appsv1.DeploymentArgs {
+	return &appsv1.DeploymentArgs{
+		Metadata: args.metadata(),
+		Spec: &appsv1.DeploymentSpecArgs{
+			Replicas: pulumi.Int(2),
+			Selector: kube.MatchLabels(kube.Selector(mockName)),
+			Template: &corev1.PodTemplateSpecArgs{
+				Metadata: &metav1.ObjectMetaArgs{Labels: kube.StringMap(kube.Labels(mockName, "model", args.Region))},
+				Spec: &corev1.PodSpecArgs{
+					AutomountServiceAccountToken: pulumi.Bool(false),
+					EnableServiceLinks:           pulumi.Bool(false),
+					SecurityContext:              kube.PodSecurity(mockUser),
+					Affinity:                     kube.SpreadAcrossHosts(kube.Selector(mockName)),
+					Containers:                   corev1.ContainerArray{mockContainer(args)},
+				},
+			},
+		},
+	}
+}
+
+func mockContainer(args mockModelArgs) *corev1.ContainerArgs {
+	resources := kube.Resources{
+		Requests: kube.ResourceList{CPU: "10m", Memory: "32Mi"},
+		Limits:   kube.ResourceList{Memory: "64Mi"},
+	}
+	probe := &corev1.ProbeArgs{
+		TcpSocket:     &corev1.TCPSocketActionArgs{Port: pulumi.String("http")},
+		PeriodSeconds: pulumi.Int(5),
+	}
+	return &corev1.ContainerArgs{
+		Name:            pulumi.String(mockName),
+		Image:           args.Image,
+		ImagePullPolicy: pulumi.String("IfNotPresent"),
+		Ports: corev1.ContainerPortArray{&corev1.ContainerPortArgs{
+			Name:          pulumi.String("http"),
+			ContainerPort: pulumi.Int(mockPort),
+		}},
+		ReadinessProbe:  probe,
+		Resources:       resources.Args(),
+		SecurityContext: kube.ContainerSecurity(),
+	}
+}
+
+func mockServiceArgs(args mockModelArgs) *corev1.ServiceArgs {
+	return &corev1.ServiceArgs{
+		Metadata: args.metadata(),
+		Spec: &corev1.ServiceSpecArgs{
+			Selector: kube.StringMap(kube.Selector(mockName)),
+			Ports: corev1.ServicePortArray{&corev1.ServicePortArgs{
+				Name:       pulumi.String("http"),
+				Port:       pulumi.Int(mockPort),
+				TargetPort: pulumi.String("http"),
+			}},
+		},
+	}
+}
