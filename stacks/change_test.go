@@ -16,6 +16,10 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		cluster    = "kubernetes:postgresql.cnpg.io/v1:Cluster ai-agent-db-us-east-1"
 		budget     = "kubernetes:policy/v1:PodDisruptionBudget ai-agent-api-us-east-1"
 	)
+	redis := []string{
+		"kubernetes:apps/v1:StatefulSet ai-agent-redis-us-east-1-follower",
+		"kubernetes:apps/v1:StatefulSet ai-agent-redis-us-east-1-leader",
+	}
 	tests := map[string]struct {
 		path  string
 		value any
@@ -26,6 +30,7 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		"log level":            {"api.logLevel", "debug", []string{deployment, configMap}},
 		"model server":         {"model.baseUrl", "https://models.example.com/v1", []string{deployment, configMap}},
 		"replicas":             {"api.minReplicas", 5, []string{deployment, budget}},
+		"Redis memory":         {"redis.maxMemory", "256Mi", redis},
 		"PostgreSQL parameter": {"postgres.parameters", map[string]any{"work_mem": "8MB"}, []string{cluster}},
 	}
 	before := pulumitest.Up(t, Deploy, stackConfig(t, EnvironmentStaging))

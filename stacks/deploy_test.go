@@ -2,7 +2,9 @@ package stacks
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,10 +15,32 @@ import (
 func TestGoldens(t *testing.T) {
 	for _, stack := range environments {
 		t.Run(stack, func(t *testing.T) {
-			pulumitest.Up(t, Deploy, stackConfig(t, stack)).Golden(t, stack)
-			pulumitest.Preview(t, Deploy, stackConfig(t, stack)).Golden(t, stack+"-preview")
+			pulumitest.Up(t, Deploy, stackConfig(t, stack)).Outline().Golden(t, stack)
 		})
 	}
+}
+
+// TestOwnResources compares, with all inputs, what is registered here and not by a component with a golden of its own.
+func TestOwnResources(t *testing.T) {
+	own := func(resource pulumitest.Resource) bool {
+		return resource.Custom && !slices.Contains([]string{
+			"agentstack:components:HaPostgres ai-agent-db-local-1",
+			"agentstack:components:RedisCluster ai-agent-redis-local-1",
+			"agentstack:components:ApiService ai-agent-api-local-1",
+		}, resource.Parent)
+	}
+	config := stackConfig(t, EnvironmentLocal)
+	pulumitest.Up(t, Deploy, config).Only(own).Golden(t, "own-up")
+	pulumitest.Preview(t, Deploy, config).Only(own).Golden(t, "own-preview")
+}
+
+func TestPreviewRegistersTheSame(t *testing.T) {
+	forEachStack(t, func(t *testing.T, recording *pulumitest.Recording) {
+		preview := pulumitest.Preview(t, Deploy, stackConfig(t, filepath.Base(t.Name())))
+		if !slices.Equal(recording.References(), preview.References()) {
+			t.Errorf("up registers %v, preview %v", recording.References(), preview.References())
+		}
+	})
 }
 
 // forEachStack runs check on what each stack registers.
@@ -64,7 +88,8 @@ func TestEveryComponentRegistersItsOutputs(t *testing.T) {
 			}
 		}
 		if recording.RegisteredOutputs != components+stack {
-			t.Errorf("outputs registered %d times, want %d components and the stack", recording.RegisteredOutputs, components)
+			t.Errorf("outputs registered %d times, want %d components and the stack",
+				recording.RegisteredOutputs, components)
 		}
 	})
 }

@@ -95,7 +95,7 @@ func checkSecrets(ctx *pulumi.Context, c Config) field.ErrorList {
 		}
 	}
 	check(modelAPIKeyKey, c.secrets.modelAPIKey, !c.Model.Mock, "the model server needs a key")
-	check(registryPasswordKey, c.secrets.registryPassword, c.Image.Username != "", "image.username needs a password")
+	check(registryPasswordKey, c.secrets.registryPassword, c.Image.Username != "", "image.username needs it")
 	return problems
 }
 

@@ -21,13 +21,14 @@ func (a mockModelArgs) metadata() *metav1.ObjectMetaArgs {
 }
 
 func mockDeploymentArgs(args mockModelArgs) *appsv1.DeploymentArgs {
+	labels := kube.StringMap(kube.Labels(mockName, "model", args.Region))
 	return &appsv1.DeploymentArgs{
 		Metadata: args.metadata(),
 		Spec: &appsv1.DeploymentSpecArgs{
 			Replicas: pulumi.Int(2),
 			Selector: kube.MatchLabels(kube.Selector(mockName)),
 			Template: &corev1.PodTemplateSpecArgs{
-				Metadata: &metav1.ObjectMetaArgs{Labels: kube.StringMap(kube.Labels(mockName, "model", args.Region))},
+				Metadata: &metav1.ObjectMetaArgs{Labels: labels},
 				Spec: &corev1.PodSpecArgs{
 					AutomountServiceAccountToken: pulumi.Bool(false),
 					EnableServiceLinks:           pulumi.Bool(false),

@@ -101,12 +101,14 @@ func (r registration) register() error {
 // what they started with.
 func (r registration) configuration() (*corev1.ConfigMap, *corev1.Secret, error) {
 	replace := pulumi.ReplaceOnChanges([]string{"data"})
-	config, err := corev1.NewConfigMap(r.ctx, configName+"-"+r.args.Region, configMapArgs(r.args), r.parent, replace)
+	name := configName + "-" + r.args.Region
+	config, err := corev1.NewConfigMap(r.ctx, name, configMapArgs(r.args), r.parent, replace)
 	if err != nil {
 		return nil, nil, fmt.Errorf("register ConfigMap: %w", err)
 	}
 	values := pulumi.StringMap{"MODEL_API_KEY": r.args.Model.APIKey}
-	secret, err := kube.NewSecret(r.ctx, secretName+"-"+r.args.Region, metadata(r.args, ""), values, r.parent, replace)
+	name = secretName + "-" + r.args.Region
+	secret, err := kube.NewSecret(r.ctx, name, metadata(r.args, ""), values, r.parent, replace)
 	if err != nil {
 		return nil, nil, err
 	}

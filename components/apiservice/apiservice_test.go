@@ -200,7 +200,8 @@ func TestShutdownFitsIntoGracePeriod(t *testing.T) {
 
 func TestMigrationGatesTheRollout(t *testing.T) {
 	recording := pulumitest.Up(t, register(validArgs()))
-	job, deployment := recording.OfType("kubernetes:batch/v1:Job")[0], recording.OfType("kubernetes:apps/v1:Deployment")[0]
+	job := recording.OfType("kubernetes:batch/v1:Job")[0]
+	deployment := recording.OfType("kubernetes:apps/v1:Deployment")[0]
 	if !slices.Contains(deployment.DependsOn, job.Type+" "+job.Name) {
 		t.Errorf("the Deployment depends on %v, not on the migration", deployment.DependsOn)
 	}

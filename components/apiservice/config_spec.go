@@ -12,7 +12,7 @@ import (
 )
 
 // reservedEnv lists the environment variables that Settings.Env must not contain: the program sets them.
-var reservedEnv = append([]string{"DATABASE_URL", "REDIS_PASSWORD", "MODEL_API_KEY"}, sortedKeys(environment(Args{}))...)
+var reservedEnv = append(sortedKeys(environment(Args{})), "DATABASE_URL", "REDIS_PASSWORD", "MODEL_API_KEY")
 
 func configMapArgs(args Args) *corev1.ConfigMapArgs {
 	return &corev1.ConfigMapArgs{

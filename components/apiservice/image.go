@@ -74,7 +74,9 @@ func (a ImageArgs) Validate(path *field.Path) field.ErrorList {
 
 // NewImage builds an image, pushes it and returns its reference by digest. All regions of a stack run the
 // same image, so it is built once for them and passed to each ApiService.
-func NewImage(ctx *pulumi.Context, name string, args ImageArgs, opts ...pulumi.ResourceOption) (pulumi.StringOutput, error) {
+func NewImage(ctx *pulumi.Context, name string, args ImageArgs,
+	opts ...pulumi.ResourceOption,
+) (pulumi.StringOutput, error) {
 	if err := args.Validate(nil).ToAggregate(); err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("validate arguments of image %s: %w", name, err)
 	}

@@ -45,7 +45,7 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 			problems = append(problems, field.Duplicate(at.Child("name"), region.Name))
 		}
 		if region.Provider == nil {
-			problems = append(problems, field.Required(at.Child("provider"), "give the provider of the region's cluster"))
+			problems = append(problems, field.Required(at.Child("provider"), "give the provider of its cluster"))
 		}
 		names = append(names, region.Name)
 	}

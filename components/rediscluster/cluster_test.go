@@ -5,7 +5,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 const keys = 60
@@ -109,6 +112,50 @@ func TestLossOfLeader(t *testing.T) {
 	c.eventually("return of the leader", c.formed)
 	c.read("first", keys)
 	c.read("second", keys)
+}
+
+// A frozen leader is what a partition looks like from outside: it comes back believing that it leads.
+func TestFrozenLeader(t *testing.T) {
+	t.Parallel()
+	c := formedCluster(t)
+	frozen, heir := c.leaders[1], c.followers[1]
+	frozen.signal(syscall.SIGSTOP)
+	if output, err := frozen.run("alive.sh"); err == nil {
+		t.Errorf("a node that does not answer counts as alive: %s", output)
+	}
+	c.eventually("promotion of the follower", heir.leads)
+	c.write("second", keys)
+	frozen.signal(syscall.SIGCONT)
+	c.eventually("return of the leader", c.formed)
+	c.read("first", keys)
+	c.read("second", keys)
+}
+
+// An agent that outlives the handover of its pod would take leadership back into it.
+func TestAgentStopsWhenAsked(t *testing.T) {
+	t.Parallel()
+	c := newTestCluster(t)
+	c.assignAddresses(1)
+	pod := c.leaders[0]
+	pod.startAgent()
+	c.eventually("start of the agent", func() error {
+		log, err := os.ReadFile(pod.logFile())
+		if err == nil && !strings.Contains(string(log), "is the leader of slots") {
+			err = fmt.Errorf("it said %q", log)
+		}
+		return err
+	})
+	must(t, pod.agent.Process.Signal(syscall.SIGTERM))
+	ended := make(chan error, 1)
+	go func() { ended <- pod.agent.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("the agent ended with: %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("the agent still runs")
+	}
 }
 
 // Redis itself waits for ever for a leader whose address another node has.

@@ -30,7 +30,9 @@
 //
 // The loss of two leaders' machines within seconds of each other (no majority is left to promote; `CLUSTER FAILOVER
 // TAKEOVER` on the followers, if the machines do not come back), the loss of both disks of one shard, and a change
-// of the number of leaders, which needs slots to be moved with `redis-cli --cluster`.
+// of the number of leaders, which needs slots to be moved with `redis-cli --cluster`. A leader pod waits as long as
+// every machine that its disk can move to has another leader or its own follower; deleting that follower's pod lets
+// both be scheduled again.
 package rediscluster
 
 import (

@@ -24,7 +24,7 @@ const (
 	operatorPassword = "OPERATORPASSWORD"
 
 	// nssWrapper resolves host names from a file, for the processes that are started with it.
-	nssWrapper = "/usr/lib/x86_64-linux-gnu/libnss_wrapper.so"
+	nssWrapper = "libnss_wrapper.so"
 )
 
 // testCluster runs the scripts of this package as the pods do, with real Redis processes: each "pod" has an address
@@ -50,7 +50,7 @@ func newTestCluster(t *testing.T) *testCluster {
 			t.Fatalf("find %s (run `make deps`): %v", program, err)
 		}
 	}
-	if _, err := os.Stat(nssWrapper); err != nil {
+	if found, err := filepath.Glob("/usr/lib/*/" + nssWrapper); err != nil || len(found) == 0 {
 		t.Fatalf("find libnss-wrapper (run `make deps`): %v", err)
 	}
 	c := &testCluster{t: t, scripts: t.TempDir(), hosts: filepath.Join(t.TempDir(), "hosts")}
@@ -184,6 +184,12 @@ func kill(command *exec.Cmd) *exec.Cmd {
 		_ = command.Wait()
 	}
 	return nil
+}
+
+// signal reaches redis-server itself.
+func (p *testPod) signal(signal syscall.Signal) {
+	p.cluster.t.Helper()
+	must(p.cluster.t, syscall.Kill(p.redis.Process.Pid, signal))
 }
 
 // run executes a script as a probe or a hook does, and returns what it printed.

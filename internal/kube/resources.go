@@ -66,12 +66,13 @@ func (l ResourceList) args() pulumi.StringMap {
 
 // Quantity reports a value that is missing or is not a positive Kubernetes quantity.
 func Quantity(path *field.Path, value string) field.ErrorList {
+	const form = "a Kubernetes quantity, such as 500m, 512Mi or 10Gi"
 	if value == "" {
-		return field.ErrorList{field.Required(path, "give a Kubernetes quantity, such as 500m, 512Mi or 10Gi")}
+		return field.ErrorList{field.Required(path, "give "+form)}
 	}
 	quantity, err := resource.ParseQuantity(value)
 	if err != nil {
-		return field.ErrorList{field.Invalid(path, value, "must be a Kubernetes quantity, such as 500m, 512Mi or 10Gi")}
+		return field.ErrorList{field.Invalid(path, value, "must be "+form)}
 	}
 	if quantity.Sign() <= 0 {
 		return field.ErrorList{field.Invalid(path, value, "must be more than zero")}

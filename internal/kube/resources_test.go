@@ -15,14 +15,43 @@ func TestResourcesValidate(t *testing.T) {
 		resources kube.Resources
 		want      []string
 	}{
-		"complete":              {kube.Resources{Requests: list("100m", "64Mi"), Limits: list("1", "1Gi")}, nil},
-		"without CPU limit":     {kube.Resources{Requests: list("100m", "64Mi"), Limits: list("", "1Gi")}, nil},
-		"request equals limit":  {kube.Resources{Requests: list("1", "1Gi"), Limits: list("1000m", "1024Mi")}, nil},
-		"nothing":               {kube.Resources{}, []string{"r.requests.cpu: Required", "r.requests.memory: Required", "r.limits.memory: Required"}},
-		"not a quantity":        {kube.Resources{Requests: list("1 core", "64Mi"), Limits: list("", "1GB5")}, []string{`r.requests.cpu: Invalid value: "1 core"`, `r.limits.memory: Invalid value: "1GB5"`}},
-		"zero":                  {kube.Resources{Requests: list("0", "64Mi"), Limits: list("", "1Gi")}, []string{`r.requests.cpu: Invalid value: "0": must be more than zero`}},
-		"bad CPU limit":         {kube.Resources{Requests: list("1", "64Mi"), Limits: list("-1", "1Gi")}, []string{`r.limits.cpu: Invalid value: "-1"`}},
-		"requests above limits": {kube.Resources{Requests: list("2", "2Gi"), Limits: list("1", "1Gi")}, []string{`r.requests.memory: Invalid value: "2Gi": must be at most the limit of 1Gi`, `r.requests.cpu: Invalid value: "2": must be at most the limit of 1`}},
+		"complete":             {kube.Resources{Requests: list("100m", "64Mi"), Limits: list("1", "1Gi")}, nil},
+		"without CPU limit":    {kube.Resources{Requests: list("100m", "64Mi"), Limits: list("", "1Gi")}, nil},
+		"request equals limit": {kube.Resources{Requests: list("1", "1Gi"), Limits: list("1000m", "1024Mi")}, nil},
+		"nothing": {
+			kube.Resources{},
+			[]string{
+				"r.requests.cpu: Required",
+				"r.requests.memory: Required",
+				"r.limits.memory: Required",
+			},
+		},
+		"not a quantity": {
+			kube.Resources{Requests: list("1 core", "64Mi"), Limits: list("", "1GB5")},
+			[]string{
+				`r.requests.cpu: Invalid value: "1 core"`,
+				`r.limits.memory: Invalid value: "1GB5"`,
+			},
+		},
+		"zero": {
+			kube.Resources{Requests: list("0", "64Mi"), Limits: list("", "1Gi")},
+			[]string{
+				`r.requests.cpu: Invalid value: "0": must be more than zero`,
+			},
+		},
+		"bad CPU limit": {
+			kube.Resources{Requests: list("1", "64Mi"), Limits: list("-1", "1Gi")},
+			[]string{
+				`r.limits.cpu: Invalid value: "-1"`,
+			},
+		},
+		"requests above limits": {
+			kube.Resources{Requests: list("2", "2Gi"), Limits: list("1", "1Gi")},
+			[]string{
+				`r.requests.memory: Invalid value: "2Gi": must be at most the limit of 1Gi`,
+				`r.requests.cpu: Invalid value: "2": must be at most the limit of 1`,
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func fakeOutputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	outputs := args.Inputs.Copy()
 	switch {
 	case args.TypeToken == "docker:index/image:Image":
-		repository, _, _ := cutTag(outputs["imageName"].StringValue())
+		repository := withoutTag(outputs["imageName"].StringValue())
 		outputs["repoDigest"] = resource.NewStringProperty(repository + "@" + Digest)
 	case strings.HasPrefix(args.TypeToken, "kubernetes:") && outputs["metadata"].IsObject():
 		metadata := outputs["metadata"].ObjectValue().Copy()
@@ -45,11 +45,10 @@ func suffix(inputs resource.PropertyMap) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// cutTag splits an image name at the colon of its tag; a colon before the last slash belongs to the
-// registry's port.
-func cutTag(image string) (repository, tag string, found bool) {
+// withoutTag cuts off an image's tag; a colon before the last slash belongs to the registry's port.
+func withoutTag(image string) string {
 	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
-		return image[:colon], image[colon+1:], true
+		return image[:colon]
 	}
-	return image, "", false
+	return image
 }

@@ -19,8 +19,10 @@ import (
 // program registers a ConfigMap with the given value, and a Secret that refers to it.
 func program(value pulumi.StringInput) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		configMap, err := corev1.NewConfigMap(ctx, "c", &corev1.ConfigMapArgs{Data: pulumi.StringMap{"key": value},
-			Metadata: &metav1.ObjectMetaArgs{Labels: pulumi.StringMap{}}}, pulumi.IgnoreChanges([]string{"data"}))
+		configMap, err := corev1.NewConfigMap(ctx, "c", &corev1.ConfigMapArgs{
+			Metadata: &metav1.ObjectMetaArgs{Labels: pulumi.StringMap{}},
+			Data:     pulumi.StringMap{"key": value},
+		}, pulumi.IgnoreChanges([]string{"data"}))
 		if err != nil {
 			return err
 		}
@@ -48,7 +50,8 @@ func TestUpKnowsOutputsAndPreviewDoesNot(t *testing.T) {
 func TestRecordingHidesSecrets(t *testing.T) {
 	secret, _ := pulumi.ToSecret(pulumi.String("hunter2")).(pulumi.StringOutput)
 	recording := Up(t, program(secret))
-	if got := recording.Find(t, "kubernetes:core/v1:ConfigMap", "c").At("data"); strings.Contains(fmt.Sprint(got), "hunter2") {
+	got := recording.Find(t, "kubernetes:core/v1:ConfigMap", "c").At("data")
+	if strings.Contains(fmt.Sprint(got), "hunter2") {
 		t.Errorf("the recording shows a secret: %v", got)
 	}
 }
@@ -143,14 +146,14 @@ func TestGoldenShowsWhereItDiffers(t *testing.T) {
 	}
 }
 
-func TestCutTag(t *testing.T) {
+func TestWithoutTag(t *testing.T) {
 	for image, want := range map[string]string{
 		"registry:5000/api":    "registry:5000/api",
 		"registry:5000/api:v1": "registry:5000/api",
 		"registry/api:v1":      "registry/api",
 	} {
-		if got, _, _ := cutTag(image); got != want {
-			t.Errorf("cutTag(%q) = %q, want %q", image, got, want)
+		if got := withoutTag(image); got != want {
+			t.Errorf("withoutTag(%q) = %q, want %q", image, got, want)
 		}
 	}
 }

@@ -60,6 +60,27 @@ func (r *Recording) OfType(resourceType string) []Resource {
 	return found
 }
 
+// Only returns a recording of the resources that keep accepts.
+func (r *Recording) Only(keep func(Resource) bool) *Recording {
+	kept := &Recording{RegisteredOutputs: r.RegisteredOutputs}
+	for _, candidate := range r.Resources {
+		if keep(candidate) {
+			kept.Resources = append(kept.Resources, candidate)
+		}
+	}
+	return kept
+}
+
+// Outline returns the recording without inputs: which resources there are and how they hang together.
+func (r *Recording) Outline() *Recording {
+	outline := &Recording{RegisteredOutputs: r.RegisteredOutputs}
+	for _, resource := range r.Resources {
+		resource.Inputs = nil
+		outline.Resources = append(outline.Resources, resource)
+	}
+	return outline
+}
+
 // References lists the resources in the form "type name".
 func (r *Recording) References() []string {
 	var references []string

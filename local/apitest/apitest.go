@@ -1,5 +1,5 @@
-// Package apitest runs a real Kubernetes API server for tests: etcd and kube-apiserver on 127.0.0.1 at free ports,
-// with certificates, in a temporary directory. There is no kubelet: pods are stored and never run.
+// Package apitest runs a real Kubernetes API server for tests: etcd and kube-apiserver on 127.0.0.1 at free
+// ports, with certificates, in a temporary directory. There is no kubelet: pods are stored and never run.
 package apitest
 
 import (
@@ -24,7 +24,8 @@ const (
 
 // Options say what to run.
 type Options struct {
-	// Controllers also starts kube-controller-manager: ReplicaSets, pods, endpoints and garbage collection happen.
+	// Controllers also starts kube-controller-manager: ReplicaSets, pods, endpoints and garbage collection
+	// happen.
 	Controllers bool
 	// Definitions are files or directories of CustomResourceDefinitions to install.
 	Definitions []string

@@ -19,8 +19,12 @@ const ToolsVariable = "AGENTSTACK_TOOLS"
 func binary(name string) (string, error) {
 	directory := os.Getenv(ToolsVariable)
 	if directory == "" {
-		return "", fmt.Errorf("find %s: %s is not set: run the tests by `make test`, or set it to a directory with "+
-			"etcd, kube-apiserver and kube-controller-manager", name, ToolsVariable)
+		return "", fmt.Errorf(
+			"find %s: %s is not set: run the tests by `make test`, or set it to a directory with "+
+				"etcd, kube-apiserver and kube-controller-manager",
+			name,
+			ToolsVariable,
+		)
 	}
 	path := filepath.Join(directory, name)
 	if _, err := os.Stat(path); err != nil {
@@ -29,7 +33,8 @@ func binary(name string) (string, error) {
 	return path, nil
 }
 
-// startControllers runs kube-controller-manager with the administrator's credentials, without ports of its own.
+// startControllers runs kube-controller-manager with the administrator's credentials, without ports of its
+// own.
 func (s *Server) startControllers() error {
 	path, err := binary("kube-controller-manager")
 	if err != nil {

@@ -27,7 +27,9 @@ func TestALogTellsPhaseTimeAndWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := out.String()
-	for _, want := range []string{"… control plane (", "control plane: waiting for etcd (", "✓ control plane (", "[00:20]"} {
+	for _, want := range []string{
+		"… control plane (", "control plane: waiting for etcd (", "✓ control plane (", "[00:20]",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in:\n%s", want, got)
 		}

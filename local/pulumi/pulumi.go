@@ -53,7 +53,7 @@ func (w Workspace) Env() ([]string, error) {
 		return nil, err
 	}
 	path := strings.Join([]string{filepath.Dir(pulumi), filepath.Dir(host), os.Getenv("PATH")}, ":")
-	return append(os.Environ(),
+	return Environ(
 		"PATH="+path,
 		"KUBECONFIG="+w.Instance.Kubeconfig(),
 		"DOCKER_HOST=unix://"+w.Instance.DockerSocket(),
@@ -63,6 +63,12 @@ func (w Workspace) Env() ([]string, error) {
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 	), nil
+}
+
+// Environ is this process's environment with other values for some variables, each once: of two values, a program may
+// see the first.
+func Environ(assignments ...string) []string {
+	return (&exec.Cmd{Env: append(os.Environ(), assignments...)}).Environ()
 }
 
 // Prepare makes what the CLI needs of an instance: passphrase, plugins, stack and its configuration.

@@ -76,23 +76,31 @@ func (w Workspace) clearDeadLocks(ctx context.Context) error {
 		return fmt.Errorf("list locks: %w", err)
 	}
 	for _, path := range locks {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("read lock: %w", err)
-		}
-		var holder struct {
-			Pid int `json:"pid"`
-		}
-		if err := json.Unmarshal(content, &holder); err != nil {
-			return fmt.Errorf("parse lock %s: %w", path, err)
-		}
-		if err := syscall.Kill(holder.Pid, 0); !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("another pulumi runs on this stack, process %d; wait for it", holder.Pid)
-		}
-		if _, err := w.run(ctx, w.Program, "cancel", Stack, "--yes"); err != nil {
+		if err := deadLock(path); err != nil {
 			return err
 		}
-		break // one cancel removes every lock
+	}
+	if len(locks) == 0 {
+		return nil
+	}
+	_, err = w.run(ctx, w.Program, "cancel", Stack, "--yes")
+	return err
+}
+
+// deadLock gives an error unless the process that holds a lock is gone.
+func deadLock(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read lock: %w", err)
+	}
+	var holder struct {
+		Pid int `json:"pid"`
+	}
+	if err := json.Unmarshal(content, &holder); err != nil {
+		return fmt.Errorf("parse lock %s: %w", path, err)
+	}
+	if err := syscall.Kill(holder.Pid, 0); !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("another pulumi runs on this stack, process %d; wait for it", holder.Pid)
 	}
 	return nil
 }

@@ -58,8 +58,10 @@ var Tools = []Tool{
 	pinned("etcd", Cluster, "", "etcd"),
 	{
 		Name: "kubernetes", Dir: "toolchain/kubernetes", Package: ".",
-		LDFlags:  setVar(versionPkg, "gitVersion=v1.34.4", "gitMajor=1", "gitMinor=34"),
-		Binaries: []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"},
+		LDFlags: setVar(versionPkg, "gitVersion=v1.34.4", "gitMajor=1", "gitMinor=34"),
+		Binaries: []string{
+			"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
+		},
 	},
 	pinned("cni", Cluster, "", "bridge", "host-local", "loopback", "portmap"),
 	pinned("registry", Cluster, "", "registry"),
@@ -91,8 +93,9 @@ func pinned(name string, purpose Purpose, ldflags string, binaries ...string) To
 func plugin(name string) Tool {
 	binary := "pulumi-resource-" + name
 	return Tool{
-		Name: binary, Purpose: Deploy, Dir: ".", Package: "./plugins/" + name + "/cmd/" + binary, Binaries: []string{binary},
-		Sources: []string{"plugins/" + name},
+		Name: binary, Purpose: Deploy, Dir: ".", Package: "./plugins/" + name + "/cmd/" + binary,
+		Binaries: []string{binary},
+		Sources:  []string{"plugins/" + name},
 	}
 }
 

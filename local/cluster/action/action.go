@@ -4,6 +4,7 @@ package action
 import (
 	"context"
 	"fmt"
+	"net"
 	"os/exec"
 	"strings"
 	"time"
@@ -59,7 +60,19 @@ func (c Context) Kubectl(r topology.Region, stdin string, args ...string) (strin
 	cmd.Stdin = strings.NewReader(stdin)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("run kubectl %s: %w: %s", strings.Join(args[2:], " "), err, strings.TrimSpace(string(output)))
+		said := strings.TrimSpace(string(output))
+		return "", fmt.Errorf("run kubectl %s: %w: %s", strings.Join(args[2:], " "), err, said)
 	}
 	return string(output), nil
+}
+
+// AwaitSocket waits until a process listens on a unix socket.
+func (c Context) AwaitSocket(timeout time.Duration, what, path string) error {
+	return c.Poll(timeout, what, func() (string, error) {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			return "", err
+		}
+		return "", conn.Close()
+	})
 }

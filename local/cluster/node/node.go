@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,7 +65,8 @@ func Execute(c action.Context, r topology.Region) error {
 			}
 		}
 	}
-	if err := proxy(c, r, r.Name+"-control-plane", r.Name, r.ControlPlaneNamespace(), r.Path("kube-proxy.yaml")); err != nil {
+	err = proxy(c, r, r.Name+"-control-plane", r.Name, r.ControlPlaneNamespace(), r.Path("kube-proxy.yaml"))
+	if err != nil {
 		return err
 	}
 	return c.Poll(readyTimeout, "the nodes of "+r.Name+" to be Ready", func() (string, error) { return notReady(c, r) })
@@ -88,13 +88,7 @@ func startRuntime(c action.Context, m machine) error {
 
 // awaitRuntime waits until the runtime answers: a kubelet that finds none ends.
 func awaitRuntime(c action.Context, m machine) error {
-	return c.Poll(readyTimeout, "the container runtime of "+m.Name, func() (string, error) {
-		conn, err := net.Dial("unix", m.Path("containerd.sock"))
-		if err != nil {
-			return "", err
-		}
-		return "", conn.Close()
-	})
+	return c.AwaitSocket(readyTimeout, "the container runtime of "+m.Name, m.Path("containerd.sock"))
 }
 
 func startKubelet(c action.Context, m machine) error {

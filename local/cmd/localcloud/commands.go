@@ -17,6 +17,7 @@ import (
 	"agentstack/local/cluster/topology"
 	"agentstack/local/machine"
 	"agentstack/local/progress"
+	"agentstack/local/pulumi"
 )
 
 func downCommand(o *options) *cobra.Command {
@@ -207,7 +208,7 @@ func kubectlCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			env := append(os.Environ(), "KUBECONFIG="+i.Kubeconfig())
+			env := pulumi.Environ("KUBECONFIG=" + i.Kubeconfig())
 			return syscall.Exec(kubectl, append([]string{"kubectl"}, args...), env)
 		},
 	}
@@ -215,7 +216,8 @@ func kubectlCommand(o *options) *cobra.Command {
 
 func superviseCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use: "supervise", Short: "Keep an instance's processes running; `up` starts this", Hidden: true, Args: cobra.NoArgs,
+		Use: "supervise", Short: "Keep an instance's processes running; `up` starts this", Hidden: true,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return supervisor.Serve(cmd.Context(), o.dir()) },
 	}
 }

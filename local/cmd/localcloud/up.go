@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +92,6 @@ func (r *run) phase(name string, do func(say func(string, ...any)) error) error 
 
 // cloud makes everything but the program's own resources.
 func (r *run) cloud() error {
-	i := r.act.Instance
 	phases := []struct {
 		name string
 		do   func(say func(string, ...any)) error
@@ -113,8 +111,7 @@ func (r *run) cloud() error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(os.Stderr, "the local cloud %q is up: regions %s\n", i.Name, strings.Join(i.RegionNames, ", "))
-	return err
+	return nil
 }
 
 func (r *run) eachRegion(do func(action.Context, topology.Region) error) error {

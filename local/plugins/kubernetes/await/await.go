@@ -1,5 +1,5 @@
-// Package await waits until an object does what it is for (a Deployment serves its new pods, a Job is complete, a
-// claim is bound) or is gone, and says why when it is not.
+// Package await waits until an object does what it is for (a Deployment serves its new pods, a Job is
+// complete, a claim is bound) or is gone, and says why when it is not.
 package await
 
 import (
@@ -19,8 +19,8 @@ import (
 	"agentstack/local/plugins/kubernetes/object"
 )
 
-// DefaultTimeout is how long an operation may take when neither customTimeouts nor an annotation says; it is the
-// official provider's.
+// DefaultTimeout is how long an operation may take when neither customTimeouts nor an annotation says; it is
+// the official provider's.
 const DefaultTimeout = 10 * time.Minute
 
 const diagnoseInterval = 3 * time.Second
@@ -62,8 +62,8 @@ type verdict struct {
 // judge looks at a live object.
 type judge func(ctx context.Context, live *unstructured.Unstructured) (verdict, error)
 
-// Ready waits until the object is ready and returns its last state. It returns a *NotReady when the object fails,
-// or is not ready in time.
+// Ready waits until the object is ready and returns its last state. It returns a *NotReady when the object
+// fails, or is not ready in time.
 func (w Waiter) Ready(ctx context.Context, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if object.Flagged(w.Inputs, object.AnnotationSkipAwait) {
 		return live, nil
@@ -129,10 +129,15 @@ func (w Waiter) Check(ctx context.Context, live *unstructured.Unstructured) erro
 		return err
 	}
 	problems := diagnosis{client: w.Client}.of(ctx, live)
-	return &NotReady{Summary: object.Describe(live) + ": not ready: " + state.message, Reasons: problems, Live: live}
+	return &NotReady{
+		Summary: object.Describe(live) + ": not ready: " + state.message,
+		Reasons: problems,
+		Live:    live,
+	}
 }
 
-// notReady explains a failure. The wait's own context may be over, so the explanation gets a short one of its own.
+// notReady explains a failure. The wait's own context may be over, so the explanation gets a short one of
+// its own.
 func (w Waiter) notReady(ctx context.Context, live *unstructured.Unstructured, summary string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseTimeout)
 	defer cancel()

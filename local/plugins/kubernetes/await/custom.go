@@ -30,7 +30,8 @@ func (w Waiter) judgeCustom() judge {
 		if err != nil {
 			return state, err
 		}
-		if ready, ok := condition(live, "Ready"); ok && ready.generation > 0 && ready.generation < live.GetGeneration() {
+		if ready, ok := condition(live, "Ready"); ok && ready.generation > 0 &&
+			ready.generation < live.GetGeneration() {
 			return verdict{message: "the Ready condition is of an older generation"}, nil
 		}
 		// What stalls one custom resource may be another that is still on its way.

@@ -61,7 +61,8 @@ func holdUp(live *unstructured.Unstructured) string {
 	return strings.Join(reasons, "; ")
 }
 
-// deletesInBackground are the kinds for which the official provider lets skipAwait skip the wait for deletion too.
+// deletesInBackground are the kinds for which the official provider lets skipAwait skip the wait for
+// deletion too.
 var deletesInBackground = map[string]bool{
 	"Namespace": true, "Pod": true, "ReplicationController": true, "DaemonSet": true, "Deployment": true,
 	"StatefulSet": true, "Job": true,

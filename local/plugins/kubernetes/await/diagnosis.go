@@ -22,8 +22,8 @@ const (
 	logLines        = 5 // of a crashed container
 )
 
-// diagnosis explains why an object is not ready. Whatever it cannot read it leaves out: the wait's own failure
-// must not be hidden by a failure to explain it.
+// diagnosis explains why an object is not ready. Whatever it cannot read it leaves out: the wait's own
+// failure must not be hidden by a failure to explain it.
 type diagnosis struct {
 	client *cluster.Client
 	logs   bool // quote the last lines of crashed containers
@@ -68,7 +68,10 @@ func (d diagnosis) pod(ctx context.Context, pod *corev1.Pod) []string {
 		pod.Status.ContainerStatuses...)
 	for _, container := range containers {
 		if problem := containerProblem(container); problem != "" {
-			problems = append(problems, fmt.Sprintf("pod %s: container %s: %s", pod.Name, container.Name, problem))
+			problems = append(
+				problems,
+				fmt.Sprintf("pod %s: container %s: %s", pod.Name, container.Name, problem),
+			)
 			problems = append(problems, d.lastLines(ctx, pod, container)...)
 		}
 	}

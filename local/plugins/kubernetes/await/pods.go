@@ -44,7 +44,8 @@ func (d diagnosis) pods(ctx context.Context, live *unstructured.Unstructured) (t
 	return owner, found
 }
 
-// currentReplicaSet is the owner of the pods of a Deployment's newest revision; older pods are on their way out.
+// currentReplicaSet is the owner of the pods of a Deployment's newest revision; older pods are on their way
+// out.
 func (d diagnosis) currentReplicaSet(
 	ctx context.Context, deployment *unstructured.Unstructured, selector string,
 ) types.UID {

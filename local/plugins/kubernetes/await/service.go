@@ -14,8 +14,8 @@ var (
 	storageClass  = schema.GroupVersionKind{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"}
 )
 
-// judgeService waits for a ready endpoint, unless the Service has none by design: headless, without selector, or
-// an external name. A LoadBalancer also needs its address.
+// judgeService waits for a ready endpoint, unless the Service has none by design: headless, without
+// selector, or an external name. A LoadBalancer also needs its address.
 func (w Waiter) judgeService(ctx context.Context, live *unstructured.Unstructured) (verdict, error) {
 	kind, _, _ := unstructured.NestedString(live.Object, "spec", "type")
 	clusterIP, _, _ := unstructured.NestedString(live.Object, "spec", "clusterIP")
@@ -28,7 +28,12 @@ func (w Waiter) judgeService(ctx context.Context, live *unstructured.Unstructure
 	if kind == "ExternalName" || clusterIP == "None" || len(selector) == 0 {
 		return verdict{ready: true}, nil
 	}
-	slices, err := w.Client.List(ctx, endpointSlice, live.GetNamespace(), "kubernetes.io/service-name="+live.GetName())
+	slices, err := w.Client.List(
+		ctx,
+		endpointSlice,
+		live.GetNamespace(),
+		"kubernetes.io/service-name="+live.GetName(),
+	)
 	if err != nil {
 		return verdict{}, fmt.Errorf("list endpoints: %w", err)
 	}

@@ -145,8 +145,8 @@ func (c *Client) Namespaced(gvk schema.GroupVersionKind) (bool, error) {
 	return !ok || scope == meta.RESTScopeNameNamespace, nil
 }
 
-// existing is resource for an object that is expected to exist: before it concludes from an unknown kind that the
-// object is gone, it asks the server again.
+// existing is resource for an object that is expected to exist: before it concludes from an unknown kind
+// that the object is gone, it asks the server again.
 func (c *Client) existing(obj *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	resource, err := c.resource(obj)
 	if !meta.IsNoMatchError(err) {
@@ -156,8 +156,8 @@ func (c *Client) existing(obj *unstructured.Unstructured) (dynamic.ResourceInter
 	return c.resource(obj)
 }
 
-// resource returns the client for the object's kind and namespace. It clears the namespace of an object whose
-// kind turns out to have none.
+// resource returns the client for the object's kind and namespace. It clears the namespace of an object
+// whose kind turns out to have none.
 func (c *Client) resource(obj *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	gvk := obj.GroupVersionKind()
 	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)

@@ -11,8 +11,8 @@ var definition = schema.GroupVersionKind{
 	Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition",
 }
 
-// DeclaresConditions reports whether the definition of a custom kind has status.conditions. It is false where the
-// definition cannot be read, which only shortens a wait.
+// DeclaresConditions reports whether the definition of a custom kind has status.conditions. It is false
+// where the definition cannot be read, which only shortens a wait.
 func (c *Client) DeclaresConditions(ctx context.Context, gvk schema.GroupVersionKind) bool {
 	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if err != nil {

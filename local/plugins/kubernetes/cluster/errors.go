@@ -18,14 +18,15 @@ import (
 	"agentstack/local/plugins/kubernetes/object"
 )
 
-// undeclared is how server-side apply reports an unknown field:
-// failed to create typed patch object (ns/name; apps/v1, Kind=Deployment): .spec.x: field not declared in schema
+// undeclared is how server-side apply reports an unknown field: failed to create typed patch object
+// (ns/name; apps/v1, Kind=Deployment): .spec.x: field not declared in schema
 var undeclared = regexp.MustCompile(`(?:^|\s)\.?(\S+): field not declared in schema`)
 
 // typedPatch leads errors of server-side apply; it repeats what Explain says first.
 var typedPatch = regexp.MustCompile(`failed to create typed patch object \([^)]*\): `)
 
-// Explain turns an error of the API server into a message that starts with the object and ends with what to do.
+// Explain turns an error of the API server into a message that starts with the object and ends with what to
+// do.
 func Explain(obj *unstructured.Unstructured, err error) error {
 	if err == nil {
 		return nil
@@ -77,15 +78,22 @@ func conflict(err error) string {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) && status.Status().Details != nil {
 		for _, cause := range status.Status().Details.Causes {
 			if cause.Type == metav1.CauseTypeFieldManagerConflict {
-				causes = append(causes, fmt.Sprintf("%s (%s)", strings.TrimPrefix(cause.Field, "."), cause.Message))
+				causes = append(
+					causes,
+					fmt.Sprintf("%s (%s)", strings.TrimPrefix(cause.Field, "."), cause.Message),
+				)
 			}
 		}
 	}
 	if len(causes) == 0 {
 		return err.Error()
 	}
-	return fmt.Sprintf("another field manager owns %s: leave those fields out of the program, or set the annotation "+
-		"%s to \"true\" to take them over", strings.Join(causes, "; "), object.AnnotationPatchForce)
+	return fmt.Sprintf(
+		"another field manager owns %s: leave those fields out of the program, or set the annotation "+
+			"%s to \"true\" to take them over",
+		strings.Join(causes, "; "),
+		object.AnnotationPatchForce,
+	)
 }
 
 // NamespaceMissing reports whether the error is about the object's namespace rather than the object.

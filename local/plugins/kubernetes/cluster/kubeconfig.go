@@ -1,5 +1,5 @@
-// Package cluster is the provider's view of one Kubernetes API server: it finds kinds, applies, reads and deletes
-// objects, and turns the server's errors into messages that name the object and the field.
+// Package cluster is the provider's view of one Kubernetes API server: it finds kinds, applies, reads and
+// deletes objects, and turns the server's errors into messages that name the object and the field.
 package cluster
 
 import (
@@ -56,8 +56,8 @@ func (t Target) Config() (*rest.Config, string, error) {
 	return config, namespace, nil
 }
 
-// SameCluster reports whether two targets mean the same API server. Two that cannot be read count as the same, so
-// that a broken kubeconfig does not plan the replacement of everything.
+// SameCluster reports whether two targets mean the same API server. Two that cannot be read count as the
+// same, so that a broken kubeconfig does not plan the replacement of everything.
 func SameCluster(a, b Target) bool {
 	clusterA, errA := a.active()
 	clusterB, errB := b.active()

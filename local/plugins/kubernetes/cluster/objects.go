@@ -19,11 +19,12 @@ import (
 	"k8s.io/client-go/util/csaupgrade"
 )
 
-// createBackoff spaces the attempts to create an object whose namespace, kind or admission webhook may only just
-// be coming up: about 30 seconds in all, as the official provider does.
+// createBackoff spaces the attempts to create an object whose namespace, kind or admission webhook may only
+// just be coming up: about 30 seconds in all, as the official provider does.
 var createBackoff = wait.Backoff{Duration: time.Second, Factor: 2, Steps: 6}
 
-// SetCreateBackoff replaces the time before the second attempt to create an object and the number of attempts.
+// SetCreateBackoff replaces the time before the second attempt to create an object and the number of
+// attempts.
 func (c *Client) SetCreateBackoff(first time.Duration, attempts int) {
 	c.backoff.Duration, c.backoff.Steps = first, attempts
 }
@@ -55,8 +56,8 @@ func (c *Client) Apply(ctx context.Context, apply Apply) (*unstructured.Unstruct
 	return resource.Patch(ctx, apply.Object.GetName(), types.ApplyPatchType, body, options)
 }
 
-// ApplyWithRetry applies and, while the namespace, the kind or an admission webhook is missing, tries again for
-// about 30 seconds. retrying is told about each failure.
+// ApplyWithRetry applies and, while the namespace, the kind or an admission webhook is missing, tries again
+// for about 30 seconds. retrying is told about each failure.
 func (c *Client) ApplyWithRetry(
 	ctx context.Context, apply Apply, retrying func(error),
 ) (*unstructured.Unstructured, error) {
@@ -124,8 +125,8 @@ func (c *Client) Delete(
 var clientSideManagers = sets.New("kubectl", "kubectl-client-side-apply", "kubectl-create", "before-first-apply",
 	"pulumi-kubernetes", "pulumi-kubernetes.exe", "pulumi-resource-kubernetes")
 
-// TakeOver gives the fields of client-side managers to the field manager, so that a field the program drops is
-// dropped from the object too.
+// TakeOver gives the fields of client-side managers to the field manager, so that a field the program drops
+// is dropped from the object too.
 func (c *Client) TakeOver(ctx context.Context, live *unstructured.Unstructured, fieldManager string) error {
 	names := clientSideManagers.Union(sets.New(fieldManager))
 	patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, names, fieldManager)

@@ -18,8 +18,8 @@ type Result struct {
 	DeleteBeforeReplace bool                           // the new object has the old one's fixed name
 }
 
-// Compare compares the program's inputs of the last update with the new ones. Both must be normalized; neither
-// holds secrets any more.
+// Compare compares the program's inputs of the last update with the new ones. Both must be normalized;
+// neither holds secrets any more.
 func Compare(old, updated *unstructured.Unstructured, options Options) (Result, error) {
 	before := resource.NewPropertyMapFromMap(old.Object)
 	after := resource.NewPropertyMapFromMap(updated.Object)
@@ -60,7 +60,11 @@ func sameFixedName(old, updated *unstructured.Unstructured) bool {
 
 // touches reports whether a change at path alters one of the fields: it is inside one, or it adds or removes
 // a part of the object that holds one.
-func touches(path resource.PropertyPath, fields []resource.PropertyPath, before, after resource.PropertyMap) bool {
+func touches(
+	path resource.PropertyPath,
+	fields []resource.PropertyPath,
+	before, after resource.PropertyMap,
+) bool {
 	for _, field := range fields {
 		if field.Contains(path) {
 			return true

@@ -29,8 +29,8 @@ func (l *Log) For(urn string) *Resource {
 	return &Resource{log: l, urn: resource.URN(urn), warned: map[string]bool{}}
 }
 
-// Resource is the log of one operation on one resource. An error of the engine's log is dropped: no operation on a
-// cluster may fail because of a message.
+// Resource is the log of one operation on one resource. An error of the engine's log is dropped: no
+// operation on a cluster may fail because of a message.
 type Resource struct {
 	log *Log
 	urn resource.URN

@@ -49,7 +49,11 @@ func SetAnnotation(obj *unstructured.Unstructured, name, value string) {
 
 // Timeout is how long an operation may take: the resource option customTimeouts wins over the annotation,
 // the annotation over fallback.
-func Timeout(obj *unstructured.Unstructured, customSeconds float64, fallback time.Duration) (time.Duration, error) {
+func Timeout(
+	obj *unstructured.Unstructured,
+	customSeconds float64,
+	fallback time.Duration,
+) (time.Duration, error) {
 	if customSeconds > 0 {
 		return time.Duration(customSeconds * float64(time.Second)), nil
 	}
@@ -59,7 +63,11 @@ func Timeout(obj *unstructured.Unstructured, customSeconds float64, fallback tim
 	}
 	seconds, err := strconv.Atoi(value)
 	if err != nil || seconds <= 0 {
-		return 0, fmt.Errorf("annotation %s is %q: want a whole number of seconds above 0", AnnotationTimeoutSeconds, value)
+		return 0, fmt.Errorf(
+			"annotation %s is %q: want a whole number of seconds above 0",
+			AnnotationTimeoutSeconds,
+			value,
+		)
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// fieldManagerPrefix starts the name under which each resource owns its fields. A manager of its own for each
-// resource lets two programs own different fields of one object.
+// fieldManagerPrefix starts the name under which each resource owns its fields. A manager of its own for
+// each resource lets two programs own different fields of one object.
 const (
 	fieldManagerPrefix = "pulumi-kubernetes-"
 	fieldManagerDigits = 8
@@ -47,7 +47,13 @@ func AssignName(obj *unstructured.Unstructured, request *pulumirpc.CheckRequest)
 	if Named(obj) {
 		return nil
 	}
-	name, err := resource.NewUniqueName(request.GetRandomSeed(), resource.URN(request.GetUrn()).Name()+"-", 0, 0, nil)
+	name, err := resource.NewUniqueName(
+		request.GetRandomSeed(),
+		resource.URN(request.GetUrn()).Name()+"-",
+		0,
+		0,
+		nil,
+	)
 	if err != nil {
 		return fmt.Errorf("generate name: %w", err)
 	}
@@ -72,10 +78,10 @@ func AdoptName(obj, old *unstructured.Unstructured) {
 	}
 }
 
-// FieldManager returns the manager under which the object's fields are applied: the annotation's, else the one of
-// the stored state, else one of the resource's own. That one follows from the URN, where the official provider
-// draws it: after an update that was killed before it could store its state, the next one finds its own fields
-// instead of a stranger's.
+// FieldManager returns the manager under which the object's fields are applied: the annotation's, else the
+// one of the stored state, else one of the resource's own. That one follows from the URN, where the official
+// provider draws it: after an update that was killed before it could store its state, the next one finds its
+// own fields instead of a stranger's.
 func FieldManager(urn string, obj *unstructured.Unstructured, state resource.PropertyMap) string {
 	if name := Annotation(obj, AnnotationPatchFieldManager); name != "" {
 		return name

@@ -16,8 +16,8 @@ var readOnlyMetadata = []string{
 }
 
 // Normalize returns the inputs in the spelling in which the API server returns them (cpu 0.5 becomes 500m,
-// stringData becomes data), so that a spelling is no difference. What it cannot convert without loss (a custom
-// resource, an unknown field, an unknown value) it leaves to the API server's own validation.
+// stringData becomes data), so that a spelling is no difference. What it cannot convert without loss (a
+// custom resource, an unknown field, an unknown value) it leaves to the API server's own validation.
 func Normalize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 	result := &unstructured.Unstructured{Object: maps.Clone(obj.Object)}
 	switch {

@@ -100,7 +100,10 @@ func ParseID(id string) (namespace, name string, err error) {
 		namespace, name = "", id
 	}
 	if name == "" || strings.Contains(name, "/") {
-		return "", "", fmt.Errorf("parse ID %q: want <namespace>/<name>, or <name> of a cluster-scoped object", id)
+		return "", "", fmt.Errorf(
+			"parse ID %q: want <namespace>/<name>, or <name> of a cluster-scoped object",
+			id,
+		)
 	}
 	return namespace, name, nil
 }

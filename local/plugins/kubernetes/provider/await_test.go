@@ -33,7 +33,12 @@ func TestBadImageEndsInAnErrorThatQuotesTheEvents(t *testing.T) {
 	s := newStack(t, nil)
 	s.playKubelet(s.podsCannotPull)
 	started := time.Now()
-	r, err := s.tryUp(deployment, "api", s.in("api", deploymentSpec("api", "example.com/nope:1", 1)), 8*time.Second)
+	r, err := s.tryUp(
+		deployment,
+		"api",
+		s.in("api", deploymentSpec("api", "example.com/nope:1", 1)),
+		8*time.Second,
+	)
 	assert.Less(t, time.Since(started), 30*time.Second)
 
 	detail := initFailure(t, err)
@@ -137,14 +142,20 @@ func TestServiceWaitsForEndpoints(t *testing.T) {
 	s.up(service, "api", s.in("api", spec))
 	spec["spec"].(doc)["clusterIP"] = "None"
 	s.up(service, "headless", s.in("headless", spec))
-	s.up(service, "external", s.in("external", doc{"spec": doc{"type": "ExternalName", "externalName": "example.com"}}))
+	s.up(
+		service,
+		"external",
+		s.in("external", doc{"spec": doc{"type": "ExternalName", "externalName": "example.com"}}),
+	)
 }
 
 func TestClaimThatBindsOnFirstUseIsReady(t *testing.T) {
 	s := newStack(t, nil)
 	class := "later-" + s.namespace
 	storage := s.up("kubernetes:storage.k8s.io/v1:StorageClass", class, doc{
-		"metadata": doc{"name": class}, "provisioner": "example.com/none", "volumeBindingMode": "WaitForFirstConsumer",
+		"metadata": doc{
+			"name": class,
+		}, "provisioner": "example.com/none", "volumeBindingMode": "WaitForFirstConsumer",
 	})
 	claim := func(class string) doc {
 		return s.in("data", doc{"spec": doc{
@@ -181,7 +192,10 @@ func TestCustomResourceWaitsForItsReadyCondition(t *testing.T) {
 		_, err := s.tryUp(widget, "w", s.in("w", doc{"spec": doc{"size": 1}}), 3*time.Second)
 		failed <- err
 	}()
-	s.setStatus("w", `{"conditions":[{"type":"Ready","status":"False","reason":"Starting","message":"one of three"}]}`)
+	s.setStatus(
+		"w",
+		`{"conditions":[{"type":"Ready","status":"False","reason":"Starting","message":"one of three"}]}`,
+	)
 	detail := initFailure(t, <-failed)
 	assert.Contains(t, detail.GetReasons()[0], "(example.com/v1 Widget): not ready after 3s: one of three")
 
@@ -197,7 +211,11 @@ func TestWaitForAnnotation(t *testing.T) {
 		object.AnnotationWaitFor: `["jsonpath={.status.phase}=Running", "condition=Ready"]`,
 	}
 	_, err := s.tryUp(widget, "w", waiting, time.Second)
-	assert.Contains(t, initFailure(t, err).GetReasons()[0], "{.status.phase} is not set yet; condition Ready is not reported")
+	assert.Contains(
+		t,
+		initFailure(t, err).GetReasons()[0],
+		"{.status.phase} is not set yet; condition Ready is not reported",
+	)
 	s.setStatus("w", `{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}`)
 	s.up(widget, "w", waiting)
 }
@@ -206,7 +224,12 @@ func TestCancelEndsWaits(t *testing.T) {
 	s := newStack(t, nil)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := s.tryUp(deployment, "api", s.in("api", deploymentSpec("api", "example.com/api:1", 1)), time.Hour)
+		_, err := s.tryUp(
+			deployment,
+			"api",
+			s.in("api", deploymentSpec("api", "example.com/api:1", 1)),
+			time.Hour,
+		)
 		failed <- err
 	}()
 	eventually(t, func() bool { return strings.Contains(s.host.text(), "waiting: ") }, "the wait begins")

@@ -13,7 +13,8 @@ import (
 	"agentstack/local/plugins/kubernetes/object"
 )
 
-// Check completes the program's inputs with a name and a namespace and brings them into the API server's spelling.
+// Check completes the program's inputs with a name and a namespace and brings them into the API server's
+// spelling.
 func (p *Provider) Check(ctx context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	gvk, err := object.KindOf(resource.URN(request.GetUrn()))
 	if err != nil {
@@ -83,7 +84,10 @@ func complete(obj *unstructured.Unstructured, gvk schema.GroupVersionKind) {
 func (p *Provider) invalid(obj *unstructured.Unstructured) []*pulumirpc.CheckFailure {
 	var failures []*pulumirpc.CheckFailure
 	fail := func(property, reason string) {
-		failures = append(failures, &pulumirpc.CheckFailure{Property: property, Reason: p.redactor.Redact(reason)})
+		failures = append(
+			failures,
+			&pulumirpc.CheckFailure{Property: property, Reason: p.redactor.Redact(reason)},
+		)
 	}
 	metadata, _ := obj.Object["metadata"].(map[string]any)
 	if _, ok := metadata["generateName"]; ok && !object.Named(obj) {
@@ -98,8 +102,8 @@ func (p *Provider) invalid(obj *unstructured.Unstructured) []*pulumirpc.CheckFai
 	return failures
 }
 
-// fillNamespace sets the provider's namespace on a namespaced object that names none. Without a cluster to ask, it
-// keeps the namespace of the last update.
+// fillNamespace sets the provider's namespace on a namespaced object that names none. Without a cluster to
+// ask, it keeps the namespace of the last update.
 func (p *Provider) fillNamespace(obj, old *unstructured.Unstructured, gvk schema.GroupVersionKind) error {
 	metadata, _ := obj.Object["metadata"].(map[string]any)
 	if value := metadata["namespace"]; value != nil && value != "" {

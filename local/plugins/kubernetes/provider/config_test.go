@@ -58,7 +58,12 @@ func TestDiffConfigReplacesForAnotherCluster(t *testing.T) {
 		changes    pulumirpc.DiffResponse_DiffChanges
 		replaces   []string
 	}{
-		"nothing": {doc{"kubeconfig": nowhere}, doc{"kubeconfig": nowhere}, pulumirpc.DiffResponse_DIFF_NONE, nil},
+		"nothing": {
+			doc{"kubeconfig": nowhere},
+			doc{"kubeconfig": nowhere},
+			pulumirpc.DiffResponse_DIFF_NONE,
+			nil,
+		},
 		"another context on another cluster": {
 			doc{"kubeconfig": nowhere}, doc{"kubeconfig": nowhere, "context": "b"},
 			pulumirpc.DiffResponse_DIFF_SOME, []string{"context"},
@@ -73,10 +78,17 @@ func TestDiffConfigReplacesForAnotherCluster(t *testing.T) {
 		},
 		"identifier stays": {
 			doc{"kubeconfig": nowhere, "clusterIdentifier": "x"},
-			doc{"kubeconfig": nowhere, "context": "b", "clusterIdentifier": "x"}, pulumirpc.DiffResponse_DIFF_SOME, nil,
+			doc{
+				"kubeconfig":        nowhere,
+				"context":           "b",
+				"clusterIdentifier": "x",
+			}, pulumirpc.DiffResponse_DIFF_SOME, nil,
 		},
 		"identifier changes": {
-			doc{"kubeconfig": nowhere, "clusterIdentifier": "x"}, doc{"kubeconfig": nowhere, "clusterIdentifier": "y"},
+			doc{
+				"kubeconfig":        nowhere,
+				"clusterIdentifier": "x",
+			}, doc{"kubeconfig": nowhere, "clusterIdentifier": "y"},
 			pulumirpc.DiffResponse_DIFF_SOME, []string{"clusterIdentifier"},
 		},
 	}

@@ -32,7 +32,10 @@ var clusterKeys = []string{"kubeconfig", "context", "cluster"}
 
 // DiffConfig plans the replacement of every resource when the configuration comes to mean another cluster. A
 // clusterIdentifier, when given, decides alone.
-func (p *Provider) DiffConfig(_ context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (p *Provider) DiffConfig(
+	_ context.Context,
+	request *pulumirpc.DiffRequest,
+) (*pulumirpc.DiffResponse, error) {
 	olds, err := unmarshal(request.GetOlds(), "old provider inputs")
 	if err != nil {
 		return nil, err

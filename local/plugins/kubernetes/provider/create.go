@@ -17,9 +17,12 @@ import (
 	"agentstack/local/plugins/kubernetes/object"
 )
 
-// Create applies a new object and waits until it is ready. An object that exists but does not become ready is kept
-// in the state.
-func (p *Provider) Create(ctx context.Context, request *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
+// Create applies a new object and waits until it is ready. An object that exists but does not become ready
+// is kept in the state.
+func (p *Provider) Create(
+	ctx context.Context,
+	request *pulumirpc.CreateRequest,
+) (*pulumirpc.CreateResponse, error) {
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
 	inputs, err := unmarshal(request.GetProperties(), "inputs")
@@ -61,10 +64,13 @@ func (p *Provider) Create(ctx context.Context, request *pulumirpc.CreateRequest)
 	return &pulumirpc.CreateResponse{Id: object.ID(live), Properties: state}, nil
 }
 
-// previewCreate asks the API server what it would make of the object. Where it cannot know yet, the preview shows
-// the inputs.
+// previewCreate asks the API server what it would make of the object. Where it cannot know yet, the preview
+// shows the inputs.
 func (p *Provider) previewCreate(
-	ctx context.Context, request *pulumirpc.CreateRequest, inputs resource.PropertyMap, obj *unstructured.Unstructured,
+	ctx context.Context,
+	request *pulumirpc.CreateRequest,
+	inputs resource.PropertyMap,
+	obj *unstructured.Unstructured,
 ) (*pulumirpc.CreateResponse, error) {
 	asIs := &pulumirpc.CreateResponse{Properties: request.GetProperties()}
 	if p.client == nil || object.HasUnknowns(obj) || !p.client.Knows(obj.GroupVersionKind()) {
@@ -93,12 +99,13 @@ func (p *Provider) previewCreate(
 	return &pulumirpc.CreateResponse{Properties: state}, err
 }
 
-// cannotPreview reports whether a dry run failed for what another resource of the same update will have made, or
-// for what a dry run cannot do.
+// cannotPreview reports whether a dry run failed for what another resource of the same update will have
+// made, or for what a dry run cannot do.
 func cannotPreview(err error) bool {
-	return err != nil && (cluster.NamespaceMissing(err) || meta.IsNoMatchError(err) || apierrors.IsNotFound(err) ||
-		apierrors.IsForbidden(err) || cluster.Unreachable(err) ||
-		strings.Contains(err.Error(), "does not support dry run"))
+	return err != nil &&
+		(cluster.NamespaceMissing(err) || meta.IsNoMatchError(err) || apierrors.IsNotFound(err) ||
+			apierrors.IsForbidden(err) || cluster.Unreachable(err) ||
+			strings.Contains(err.Error(), "does not support dry run"))
 }
 
 // previewName keeps within the length that every kind allows.

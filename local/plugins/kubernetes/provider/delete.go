@@ -15,8 +15,8 @@ import (
 	"agentstack/local/plugins/kubernetes/object"
 )
 
-// Delete deletes the object and waits until it is gone. One that does not exist, or whose kind no longer does, is
-// gone already.
+// Delete deletes the object and waits until it is gone. One that does not exist, or whose kind no longer
+// does, is gone already.
 func (p *Provider) Delete(ctx context.Context, request *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()

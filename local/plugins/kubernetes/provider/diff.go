@@ -11,8 +11,8 @@ import (
 	"agentstack/local/plugins/kubernetes/object"
 )
 
-// Diff compares what the program asked for last time with what it asks for now. After a refresh the old inputs
-// hold the live values, so drift shows here as well.
+// Diff compares what the program asked for last time with what it asks for now. After a refresh the old
+// inputs hold the live values, so drift shows here as well.
 func (p *Provider) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	olds, err := unmarshal(request.GetOlds(), "old state")
 	if err != nil {
@@ -44,10 +44,11 @@ func (p *Provider) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*p
 	return diffResponse(result), nil
 }
 
-// replacesUnready reports whether the program wants a Job that has not completed to run anew. A Job whose state
-// cannot be read is left as it is.
+// replacesUnready reports whether the program wants a Job that has not completed to run anew. A Job whose
+// state cannot be read is left as it is.
 func (p *Provider) replacesUnready(ctx context.Context, updated, live *unstructured.Unstructured) bool {
-	if !object.Flagged(updated, object.AnnotationReplaceUnready) || updated.GetKind() != "Job" || p.client == nil {
+	if !object.Flagged(updated, object.AnnotationReplaceUnready) || updated.GetKind() != "Job" ||
+		p.client == nil {
 		return false
 	}
 	current, err := p.client.Get(ctx, live)
@@ -74,8 +75,8 @@ func diffResponse(result diff.Result) *pulumirpc.DiffResponse {
 	return response
 }
 
-// alignNamespace spells out the default namespace of a namespaced object, and drops the namespace that was set
-// on one that turned out to be cluster-scoped.
+// alignNamespace spells out the default namespace of a namespaced object, and drops the namespace that was
+// set on one that turned out to be cluster-scoped.
 func alignNamespace(obj, live *unstructured.Unstructured) {
 	switch {
 	case object.Name(live) == "":

@@ -21,10 +21,30 @@ func TestStrictErrorsNameTheObjectAndTheField(t *testing.T) {
 		token, kind, want string
 		inputs            doc
 	}{
-		"built-in kind":  {deployment, "apps/v1 Deployment", `strict decoding error: unknown field "spec.template.spec.containers[name="main"].imag"`, misspelled},
-		"wrong type":     {deployment, "apps/v1 Deployment", `.spec.replicas: expected numeric (int or float), got string`, tooMany},
-		"custom kind":    {widget, "example.com/v1 Widget", `unknown field "spec.colour"`, doc{"spec": doc{"colour": "red"}}},
-		"invalid value":  {service, "v1 Service", `spec.ports[0].port: Invalid value: 700000`, doc{"spec": doc{"ports": []any{doc{"port": 700000}}}}},
+		"built-in kind": {
+			deployment,
+			"apps/v1 Deployment",
+			`strict decoding error: unknown field "spec.template.spec.containers[name="main"].imag"`,
+			misspelled,
+		},
+		"wrong type": {
+			deployment,
+			"apps/v1 Deployment",
+			`.spec.replicas: expected numeric (int or float), got string`,
+			tooMany,
+		},
+		"custom kind": {
+			widget,
+			"example.com/v1 Widget",
+			`unknown field "spec.colour"`,
+			doc{"spec": doc{"colour": "red"}},
+		},
+		"invalid value": {
+			service,
+			"v1 Service",
+			`spec.ports[0].port: Invalid value: 700000`,
+			doc{"spec": doc{"ports": []any{doc{"port": 700000}}}},
+		},
 		"missing secret": {secret, "v1 Secret", `illegal base64 data`, doc{"data": doc{"a": "%"}}},
 	}
 	for name, c := range cases {
@@ -60,7 +80,11 @@ func TestKindDefinedInTheSameUpdateIsFound(t *testing.T) {
 		_, err := s.tryUp("kubernetes:same.example.com/v1:Sprocket", "sp", s.in("sp", doc{}), time.Minute)
 		created <- err
 	}()
-	eventually(t, func() bool { return strings.Contains(s.host.text(), "does not know kind Sprocket") }, "it tries")
+	eventually(
+		t,
+		func() bool { return strings.Contains(s.host.text(), "does not know kind Sprocket") },
+		"it tries",
+	)
 	crd := s.up("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "sprockets", doc{
 		"metadata": doc{"name": "sprockets.same.example.com"},
 		"spec": doc{
@@ -68,7 +92,9 @@ func TestKindDefinedInTheSameUpdateIsFound(t *testing.T) {
 			"names": doc{"kind": "Sprocket", "plural": "sprockets", "singular": "sprocket"},
 			"versions": []any{doc{
 				"name": "v1", "served": true, "storage": true,
-				"schema": doc{"openAPIV3Schema": doc{"type": "object", "x_kubernetes_preserve_unknown_fields": true}},
+				"schema": doc{
+					"openAPIV3Schema": doc{"type": "object", "x_kubernetes_preserve_unknown_fields": true},
+				},
 			}},
 		},
 	})
@@ -97,8 +123,12 @@ func TestMissingNamespaceIsNamed(t *testing.T) {
 	s.provider.client.SetCreateBackoff(time.Millisecond, 2)
 	_, err := s.tryUp(configMap, "a", doc{"metadata": doc{"name": "a", "namespace": "absent"}}, time.Second)
 	require.Error(t, err)
-	assert.Equal(t, `absent/a (v1 ConfigMap): namespace "absent" does not exist: create it, or make this resource `+
-		`depend on it`, err.Error())
+	assert.Equal(
+		t,
+		`absent/a (v1 ConfigMap): namespace "absent" does not exist: create it, or make this resource `+
+			`depend on it`,
+		err.Error(),
+	)
 }
 
 func TestSecretsNeverLeak(t *testing.T) {
@@ -147,10 +177,17 @@ func TestUnreachableClusterIsOneClearLine(t *testing.T) {
 	away := newUnreachable(t, nil)
 	_, err := away.Create(t.Context(), &pulumirpc.CreateRequest{Urn: r.urn, Properties: r.inputs})
 	require.Error(t, err)
-	assert.Regexp(t, `^create .*/settings \(v1 ConfigMap\): the Kubernetes cluster is unreachable: https://127\.0\.0\.1:1: `+
-		`.*connection refused: start the cluster, or correct the provider's kubeconfig and context$`, err.Error())
+	assert.Regexp(
+		t,
+		`^create .*/settings \(v1 ConfigMap\): the Kubernetes cluster is unreachable: https://127\.0\.0\.1:1: `+
+			`.*connection refused: start the cluster, or correct the provider's kubeconfig and context$`,
+		err.Error(),
+	)
 
-	preview, err := away.Create(t.Context(), &pulumirpc.CreateRequest{Urn: r.urn, Properties: r.inputs, Preview: true})
+	preview, err := away.Create(
+		t.Context(),
+		&pulumirpc.CreateRequest{Urn: r.urn, Properties: r.inputs, Preview: true},
+	)
 	require.NoError(t, err, "a preview works without the cluster")
 	assert.Equal(t, plainText(t, r.inputs), plainText(t, preview.GetProperties()))
 

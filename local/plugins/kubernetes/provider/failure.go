@@ -11,8 +11,8 @@ import (
 	"agentstack/local/plugins/kubernetes/await"
 )
 
-// initFailed is the error of an object that exists but is not as it should be: the engine stores the state and
-// prints the reasons, and the next update waits again.
+// initFailed is the error of an object that exists but is not as it should be: the engine stores the state
+// and prints the reasons, and the next update waits again.
 func (p *Provider) initFailed(id string, err error, state, inputs *structpb.Struct) error {
 	reasons := []string{p.redactor.Redact(err.Error())}
 	var notReady *await.NotReady

@@ -26,8 +26,8 @@ import (
 
 var server *apitest.Server
 
-// TestMain runs the tests against one real API server with the real controllers. Nothing runs pods: where a test
-// needs one to start or to fail, it plays the kubelet (see kubelet_test.go).
+// TestMain runs the tests against one real API server with the real controllers. Nothing runs pods: where a
+// test needs one to start or to fail, it plays the kubelet (see kubelet_test.go).
 func TestMain(m *testing.M) {
 	var err error
 	server, err = apitest.Start(context.Background(), apitest.Options{
@@ -86,7 +86,10 @@ func newStack(t *testing.T, config map[string]string) *stack {
 	for key, value := range config {
 		variables[configPrefix+key] = value
 	}
-	_, err := s.provider.Configure(t.Context(), &pulumirpc.ConfigureRequest{Variables: variables, AcceptSecrets: true})
+	_, err := s.provider.Configure(
+		t.Context(),
+		&pulumirpc.ConfigureRequest{Variables: variables, AcceptSecrets: true},
+	)
 	require.NoError(t, err)
 	name := "test-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	s.namespace = name[:min(len(name), 63)]

@@ -9,8 +9,9 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// keepIgnored makes ignoreChanges hold against what other managers did since: a field that only others own is left
-// out of the apply, one of ours is applied with its live value. Paths into lists are left as the engine sent them.
+// keepIgnored makes ignoreChanges hold against what other managers did since: a field that only others own
+// is left out of the apply, one of ours is applied with its live value. Paths into lists are left as the
+// engine sent them.
 func keepIgnored(obj, live *unstructured.Unstructured, manager string, ignored []string) error {
 	if len(ignored) == 0 {
 		return nil

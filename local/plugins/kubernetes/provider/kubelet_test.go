@@ -39,7 +39,9 @@ func (s *stack) watchPods(ctx context.Context, react func(context.Context, *core
 		}
 		if pod.DeletionTimestamp != nil {
 			now := int64(0)
-			err := s.client.CoreV1().Pods(s.namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+			err := s.client.CoreV1().
+				Pods(s.namespace).
+				Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 			if err != nil && !apierrors.IsNotFound(err) {
 				return fmt.Errorf("finish pod: %w", err)
 			}
@@ -62,7 +64,10 @@ func (s *stack) podsRun(ctx context.Context, pod *corev1.Pod) error {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("make node: %w", err)
 	}
-	binding := &corev1.Binding{ObjectMeta: pod.ObjectMeta, Target: corev1.ObjectReference{Kind: "Node", Name: node.Name}}
+	binding := &corev1.Binding{
+		ObjectMeta: pod.ObjectMeta,
+		Target:     corev1.ObjectReference{Kind: "Node", Name: node.Name},
+	}
 	binding.ResourceVersion = ""
 	if err := s.client.CoreV1().Pods(pod.Namespace).Bind(ctx, binding, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("bind pod: %w", err)
@@ -100,7 +105,11 @@ func (s *stack) podsEnd(ctx context.Context, pod *corev1.Pod, phase corev1.PodPh
 	for _, container := range pod.Spec.Containers {
 		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
 			Name: container.Name, State: corev1.ContainerState{
-				Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: "Error", FinishedAt: metav1.Now()},
+				Terminated: &corev1.ContainerStateTerminated{
+					ExitCode:   code,
+					Reason:     "Error",
+					FinishedAt: metav1.Now(),
+				},
 			},
 		})
 	}

@@ -80,6 +80,15 @@ func TestUpdateChangesAndRemovesFields(t *testing.T) {
 	assert.Equal(t, pulumirpc.DiffResponse_DIFF_NONE, same.GetChanges())
 }
 
+func TestCreateAfterAKilledUpdateOwnsItsFields(t *testing.T) {
+	s := newStack(t, map[string]string{"enableConfigMapMutable": "true"})
+	s.up(configMap, "settings", s.in("settings", doc{"data": doc{"level": "info", "gone": "soon"}}))
+	// The state of that update was lost. The next one creates the resource again, as the program now wants
+	// it.
+	again := s.up(configMap, "settings", s.in("settings", doc{"data": doc{"level": "debug"}}))
+	assert.Equal(t, doc{"level": "debug"}, again.live(t)["data"])
+}
+
 func TestImmutableDataReplacesDeletingFixedNamesFirst(t *testing.T) {
 	s := newStack(t, nil)
 	r := s.up(configMap, "settings", s.in("settings", doc{"data": doc{"level": "info"}}))
@@ -245,7 +254,10 @@ func TestPreviewPassesThroughWhatCannotBeKnown(t *testing.T) {
 		"namespace of the same update": {configMap, doc{
 			"metadata": doc{"name": "a", "namespace": "not-yet"}, "data": doc{"a": "b"},
 		}},
-		"kind of the same update": {"kubernetes:later.example.com/v1:Gadget", s.in("a", doc{"spec": doc{"a": "b"}})},
+		"kind of the same update": {
+			"kubernetes:later.example.com/v1:Gadget",
+			s.in("a", doc{"spec": doc{"a": "b"}}),
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package provider serves Pulumi's resource provider protocol for the package "kubernetes". Inputs, outputs and
-// state have the official provider's shape.
+// Package provider serves Pulumi's resource provider protocol for the package "kubernetes". Inputs, outputs
+// and state have the official provider's shape.
 package provider
 
 import (
@@ -74,7 +74,10 @@ func (p *Provider) Construct(
 }
 
 // Invoke refuses the functions of the official provider.
-func (p *Provider) Invoke(_ context.Context, request *pulumirpc.InvokeRequest) (*pulumirpc.InvokeResponse, error) {
+func (p *Provider) Invoke(
+	_ context.Context,
+	request *pulumirpc.InvokeRequest,
+) (*pulumirpc.InvokeResponse, error) {
 	return nil, unsupported(request.GetTok())
 }
 

@@ -19,8 +19,8 @@ import (
 // gone is the answer for an object that does not exist: the engine drops it from the state.
 var gone = &pulumirpc.ReadResponse{}
 
-// Read returns the live object. On refresh the inputs are the live values of the fields that the program sets, so
-// that exactly those show as drift; on import they are all fields that a program could set.
+// Read returns the live object. On refresh the inputs are the live values of the fields that the program
+// sets, so that exactly those show as drift; on import they are all fields that a program could set.
 func (p *Provider) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
@@ -75,7 +75,9 @@ const forget = "if the cluster was deleted for good, PULUMI_K8S_DELETE_UNREACHAB
 	"from the state"
 
 func (p *Provider) readResponse(
-	request *pulumirpc.ReadRequest, inputs, live *unstructured.Unstructured, state, oldInputs resource.PropertyMap,
+	request *pulumirpc.ReadRequest,
+	inputs, live *unstructured.Unstructured,
+	state, oldInputs resource.PropertyMap,
 ) (*pulumirpc.ReadResponse, error) {
 	checkpoint := object.Checkpoint{
 		Inputs: inputs, Live: live, FieldManager: object.FieldManager(request.GetUrn(), inputs, state),
@@ -94,8 +96,8 @@ func (p *Provider) readResponse(
 	return &pulumirpc.ReadResponse{Id: request.GetId(), Properties: properties, Inputs: marshaled}, nil
 }
 
-// identify returns the object that an operation means: kind from the state, else the inputs, else the resource
-// type; name from the ID.
+// identify returns the object that an operation means: kind from the state, else the inputs, else the
+// resource type; name from the ID.
 func identify(
 	urn, id string, state resource.PropertyMap, inputs *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {

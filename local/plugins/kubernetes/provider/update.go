@@ -23,7 +23,10 @@ type update struct {
 }
 
 // Update applies the new inputs and waits until the object is ready.
-func (p *Provider) Update(ctx context.Context, request *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
+func (p *Provider) Update(
+	ctx context.Context,
+	request *pulumirpc.UpdateRequest,
+) (*pulumirpc.UpdateResponse, error) {
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
 	u, err := parseUpdate(request)
@@ -84,8 +87,8 @@ func parseUpdate(request *pulumirpc.UpdateRequest) (*update, error) {
 	}, nil
 }
 
-// apply sends the new inputs. Ignored changes keep what is live, and fields that client-side tools own become
-// this resource's.
+// apply sends the new inputs. Ignored changes keep what is live, and fields that client-side tools own
+// become this resource's.
 func (p *Provider) apply(
 	ctx context.Context, u *update, request *pulumirpc.UpdateRequest,
 ) (*unstructured.Unstructured, error) {

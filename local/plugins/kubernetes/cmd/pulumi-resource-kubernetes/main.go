@@ -1,5 +1,5 @@
-// Command pulumi-resource-kubernetes is the resource plugin of the package "kubernetes" for machines that cannot
-// download the official one.
+// Command pulumi-resource-kubernetes is the resource plugin of the package "kubernetes" for machines that
+// cannot download the official one.
 package main
 
 import (
