@@ -272,6 +272,10 @@ func TestBadValueIsRefused(t *testing.T) {
 			"staging", "model.baseUrl", "https://u:p@api.openai.com/v1",
 			`model.baseUrl: Forbidden: must not contain credentials`,
 		},
+		"query in model URL": {
+			"staging", "model.baseUrl", "https://models.example.com/v1?a=b",
+			`model.baseUrl: Invalid value: "https://models.example.com/v1?a=b": must not have a query`,
+		},
 		"model URL and mock": {
 			"local", "model.baseUrl", "https://api.openai.com/v1",
 			`model.baseUrl: Forbidden: must not be given together with model.mock`,
@@ -319,12 +323,12 @@ func TestMissingOrMalformedObject(t *testing.T) {
 		values map[string]string
 		want   string
 	}{
-		"missing":    {nil, "agentstack:config is missing from Pulumi.test.yaml"},
+		"missing": {nil, "agentstack:config is missing from Pulumi.test.yaml"},
 		"plain text": {
 			map[string]string{fullConfigKey: "local"},
 			`agentstack:config: Invalid value: "local": must be an object`,
 		},
-		"list":       {
+		"list": {
 			map[string]string{fullConfigKey: "[]"},
 			`agentstack:config: Invalid value: []: must be an object`,
 		},
@@ -353,11 +357,11 @@ func TestSecretsAreEncrypted(t *testing.T) {
 		config pulumitest.Config
 		want   string
 	}{
-		"missing key":    {
+		"missing key": {
 			missing,
 			"agentstack:modelApiKey: Required value: the model server needs a key: run `pulumi config set --secret",
 		},
-		"plain key":      {
+		"plain key": {
 			plain,
 			"agentstack:modelApiKey: Forbidden: must not be stored in plain text: run `pulumi config set --secret",
 		},

@@ -122,6 +122,9 @@ func ValidateBaseURL(path *field.Path, value string) field.ErrorList {
 	if err != nil || parsed.Host == "" || !slices.Contains([]string{"http", "https"}, parsed.Scheme) {
 		return field.ErrorList{field.Invalid(path, value, allowed)}
 	}
+	if parsed.RawQuery != "" || parsed.Fragment != "" {
+		return field.ErrorList{field.Invalid(path, value, "must not have a query or a fragment")}
+	}
 	if parsed.User != nil {
 		return field.ErrorList{field.Forbidden(path, "must not contain credentials: they belong into modelApiKey")}
 	}
@@ -139,9 +142,9 @@ func (s Settings) Validate(path *field.Path) field.ErrorList {
 	if !slices.Contains(logLevels, s.LogLevel) {
 		problems = append(problems, field.NotSupported(path.Child("logLevel"), s.LogLevel, logLevels))
 	}
-	if ttl, err := time.ParseDuration(s.CacheTTL); err != nil || ttl <= 0 {
+	if ttl, err := time.ParseDuration(s.CacheTTL); err != nil || ttl < time.Second {
 		problems = append(problems, field.Invalid(path.Child("cacheTTL"), s.CacheTTL,
-			"must be a duration of more than zero, such as 30s, 5m or 1h"))
+			"must be a duration of at least a second, such as 30s, 5m or 1h"))
 	}
 	for _, detail := range validation.IsValidLabelValue(s.NodeType) {
 		problems = append(problems, field.Invalid(path.Child("nodeType"), s.NodeType, detail))

@@ -42,15 +42,18 @@ func servicePort(name string, number int) *corev1.ServicePortArgs {
 	}
 }
 
-// disruptionBudget lets a drain take one pod of the cluster at a time. A pod that is not ready serves nobody, so it
-// never stands in the way of a drain.
-func disruptionBudget(args Args) *policyv1.PodDisruptionBudgetArgs {
+// disruptionBudget lets a drain take one of the two pods of a shard. It is one budget a shard, not one for the
+// cluster: a pod whose disk keeps it on the drained machine waits there until the end of the drain, and must not hold
+// up the pods of other shards. It counts what stays and not what goes: for a selector that takes a part of a
+// StatefulSet, Kubernetes reckons maxUnavailable from the whole one. A pod that is not ready never stands in the way.
+func disruptionBudget(args Args, shard string) *policyv1.PodDisruptionBudgetArgs {
+	selector := kube.Merge(kube.Selector(Name), map[string]string{labelPodIndex: shard})
 	return &policyv1.PodDisruptionBudgetArgs{
-		Metadata: args.metadata(Name).Args(),
+		Metadata: args.metadata(Name + "-" + shard).Args(),
 		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable:             pulumi.Int(1),
+			MinAvailable:               pulumi.Int(1),
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
-			Selector:                   kube.MatchLabels(kube.Selector(Name)),
+			Selector:                   kube.MatchLabels(selector),
 		},
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 )
 
-const keys = 60
-
 // formedCluster returns a cluster of six nodes that formed itself and holds keys with the prefix "first".
 func formedCluster(t *testing.T) *testCluster {
 	t.Helper()
@@ -20,7 +18,7 @@ func formedCluster(t *testing.T) *testCluster {
 	c.assignAddresses(1)
 	c.startAll()
 	c.eventually("formation", c.formed)
-	c.write("first", keys)
+	c.write("first")
 	return c
 }
 
@@ -41,7 +39,7 @@ func TestFormation(t *testing.T) {
 		t.Errorf("agents that started again changed the nodes from %v to %v", before, after)
 	}
 	must(t, c.formed())
-	c.read("first", keys)
+	c.read("first")
 }
 
 func TestFormationWaitsForEveryNode(t *testing.T) {
@@ -102,16 +100,16 @@ func TestLossOfLeader(t *testing.T) {
 	lost, heir := c.leaders[0], c.followers[0]
 	lost.kill()
 	c.eventually("promotion of the follower", heir.leads)
-	c.write("second", keys)
-	c.read("first", keys)
+	c.write("second")
+	c.read("first")
 
 	lost.ip = "127.0.9.1"
 	c.publishAddresses()
 	lost.startRedis()
 	lost.startAgent()
 	c.eventually("return of the leader", c.formed)
-	c.read("first", keys)
-	c.read("second", keys)
+	c.read("first")
+	c.read("second")
 }
 
 // A frozen leader is what a partition looks like from outside: it comes back believing that it leads.
@@ -124,11 +122,11 @@ func TestFrozenLeader(t *testing.T) {
 		t.Errorf("a node that does not answer counts as alive: %s", output)
 	}
 	c.eventually("promotion of the follower", heir.leads)
-	c.write("second", keys)
+	c.write("second")
 	frozen.signal(syscall.SIGCONT)
 	c.eventually("return of the leader", c.formed)
-	c.read("first", keys)
-	c.read("second", keys)
+	c.read("first")
+	c.read("second")
 }
 
 // An agent that outlives the handover of its pod would take leadership back into it.
@@ -168,14 +166,14 @@ func TestAddressOfLostLeaderIsTaken(t *testing.T) {
 	taker.name, taker.ip, taker.port = "taker", lost.ip, lost.port
 	taker.startRedis()
 	c.eventually("promotion of the follower", c.followers[0].leads)
-	c.read("first", keys)
+	c.read("first")
 }
 
 func TestGracefulStopOfLeader(t *testing.T) {
 	t.Parallel()
 	c := formedCluster(t)
 	stopped, heir := c.leaders[1], c.followers[1]
-	stopped.agent = kill(stopped.agent)
+	kill(stopped.agent)
 	if output, err := stopped.run("stop.sh"); err != nil {
 		t.Fatalf("hand over: %v: %s", err, output)
 	}
@@ -184,8 +182,8 @@ func TestGracefulStopOfLeader(t *testing.T) {
 		t.Errorf("a follower has nothing to hand over, but: %v: %s", err, output)
 	}
 	stopped.kill()
-	c.write("second", keys)
-	c.read("first", keys)
+	c.write("second")
+	c.read("first")
 }
 
 func TestRestartOfAllMachines(t *testing.T) {
@@ -202,7 +200,7 @@ func TestRestartOfAllMachines(t *testing.T) {
 	if !maps.Equal(before, after) {
 		t.Errorf("the nodes changed from %v to %v", before, after)
 	}
-	c.read("first", keys)
+	c.read("first")
 }
 
 func TestLossOfDisk(t *testing.T) {
@@ -235,7 +233,7 @@ func TestLossOfDisk(t *testing.T) {
 			if after.id == before.id {
 				t.Error("the node has the identity of the one whose disk was lost")
 			}
-			c.read("first", keys)
+			c.read("first")
 		})
 	}
 }

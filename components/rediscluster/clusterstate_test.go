@@ -137,10 +137,13 @@ func (c *testCluster) afterRounds(count int, pods []*testPod) {
 	}
 }
 
-// write stores count keys through any node; read checks that all are there.
-func (c *testCluster) write(prefix string, count int) {
+// keys is how many keys write stores under a prefix.
+const keys = 60
+
+// write stores keys through any node; read checks that all are there.
+func (c *testCluster) write(prefix string) {
 	c.t.Helper()
-	for number := range count {
+	for number := range keys {
 		key := fmt.Sprintf("%s:%d", prefix, number)
 		c.eventually("write of "+key, func() error {
 			_, err := c.anyNode().asApp("set", key, key)
@@ -149,9 +152,9 @@ func (c *testCluster) write(prefix string, count int) {
 	}
 }
 
-func (c *testCluster) read(prefix string, count int) {
+func (c *testCluster) read(prefix string) {
 	c.t.Helper()
-	for number := range count {
+	for number := range keys {
 		key := fmt.Sprintf("%s:%d", prefix, number)
 		value, err := c.anyNode().asApp("get", key)
 		if err != nil || value != key {

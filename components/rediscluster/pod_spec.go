@@ -43,8 +43,11 @@ func podTemplate(args Args, r role, parts podParts) *corev1.PodTemplateSpecArgs 
 			SecurityContext:               kube.PodSecurity(uid),
 			Affinity:                      affinity(r),
 			TopologySpreadConstraints:     kube.SpreadAcrossZones(r.selector()),
-			Containers:                    corev1.ContainerArray{redisContainer(args, parts), agentContainer(args, parts)},
 			Volumes:                       volumes(parts),
+			Containers: corev1.ContainerArray{
+				redisContainer(args, parts),
+				agentContainer(args, parts),
+			},
 		},
 	}
 }

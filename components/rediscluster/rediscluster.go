@@ -37,6 +37,7 @@ package rediscluster
 
 import (
 	"fmt"
+	"strconv"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -133,7 +134,7 @@ func newPodParts(ctx *pulumi.Context, name string, args Args, child pulumi.Resou
 	}, nil
 }
 
-// newAccess registers the Services and the disruption budget.
+// newAccess registers the Services and the disruption budgets.
 func newAccess(ctx *pulumi.Context, name string, args Args, child pulumi.ResourceOption) error {
 	if _, err := corev1.NewService(ctx, name, service(args), child); err != nil {
 		return fmt.Errorf("register Service: %w", err)
@@ -141,8 +142,12 @@ func newAccess(ctx *pulumi.Context, name string, args Args, child pulumi.Resourc
 	if _, err := corev1.NewService(ctx, name+"-headless", headlessService(args), child); err != nil {
 		return fmt.Errorf("register headless Service: %w", err)
 	}
-	if _, err := policyv1.NewPodDisruptionBudget(ctx, name, disruptionBudget(args), child); err != nil {
-		return fmt.Errorf("register disruption budget: %w", err)
+	for index := range args.Leaders {
+		shard := strconv.Itoa(index)
+		_, err := policyv1.NewPodDisruptionBudget(ctx, name+"-"+shard, disruptionBudget(args, shard), child)
+		if err != nil {
+			return fmt.Errorf("register disruption budget of shard %s: %w", shard, err)
+		}
 	}
 	return nil
 }

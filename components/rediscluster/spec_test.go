@@ -87,7 +87,8 @@ func TestValidate(t *testing.T) {
 		{"quantity", func(a *Args) { a.Storage.Size = "10 GB" }, []string{"redis.storage.size"}},
 		{"data above memory", func(a *Args) { a.MaxMemory = "1700Mi" }, []string{"redis.maxMemory"}},
 		{"disk below data", func(a *Args) { a.Storage.Size = "3Gi" }, []string{"redis.storage.size"}},
-		{"tiny memory", func(a *Args) { a.Resources = sameResources("32Mi") }, []string{"redis.resources.limits.memory"}},
+		{"tiny memory", func(a *Args) { a.Resources = sameResources("32Mi") },
+			[]string{"redis.resources.limits.memory"}},
 		{"several at once", func(a *Args) { *a = Args{Leaders: 1, MaxMemory: "x", Storage: Storage{Size: "-1Gi"}} },
 			[]string{"redis.namespace", "redis.region", "redis.leaders", "redis.storage.size", "redis.maxMemory"}},
 	} {

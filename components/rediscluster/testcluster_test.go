@@ -116,7 +116,7 @@ func (c *testCluster) killAll() {
 
 func (c *testCluster) killAgents() {
 	for _, pod := range c.pods() {
-		pod.agent = kill(pod.agent)
+		kill(pod.agent)
 	}
 }
 
@@ -175,15 +175,17 @@ func (p *testPod) start(script string) *exec.Cmd {
 
 // kill ends the pod as the loss of its machine does.
 func (p *testPod) kill() {
-	p.agent, p.redis = kill(p.agent), kill(p.redis)
+	kill(p.agent)
+	kill(p.redis)
+	p.agent, p.redis = nil, nil
 }
 
-func kill(command *exec.Cmd) *exec.Cmd {
-	if command != nil {
-		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
-		_ = command.Wait()
+// kill ends a script with everything that it started. One that ended by itself is fine.
+func kill(script *exec.Cmd) {
+	if script != nil && script.ProcessState == nil {
+		_ = syscall.Kill(-script.Process.Pid, syscall.SIGKILL)
+		_ = script.Wait()
 	}
-	return nil
 }
 
 // signal reaches redis-server itself.

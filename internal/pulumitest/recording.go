@@ -71,16 +71,6 @@ func (r *Recording) Only(keep func(Resource) bool) *Recording {
 	return kept
 }
 
-// Outline returns the recording without inputs: which resources there are and how they hang together.
-func (r *Recording) Outline() *Recording {
-	outline := &Recording{RegisteredOutputs: r.RegisteredOutputs}
-	for _, resource := range r.Resources {
-		resource.Inputs = nil
-		outline.Resources = append(outline.Resources, resource)
-	}
-	return outline
-}
-
 // References lists the resources in the form "type name".
 func (r *Recording) References() []string {
 	var references []string

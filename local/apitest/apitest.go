@@ -3,7 +3,6 @@
 package apitest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -44,7 +43,7 @@ type Server struct {
 }
 
 // Start runs an API server until Stop.
-func Start(_ context.Context, options Options) (*Server, error) {
+func Start(options Options) (*Server, error) {
 	apiServer, err := binary("kube-apiserver")
 	if err != nil {
 		return nil, err
@@ -77,7 +76,7 @@ func Start(_ context.Context, options Options) (*Server, error) {
 // Run starts an API server for one test and stops it after it.
 func Run(t testing.TB, options Options) *Server {
 	t.Helper()
-	server, err := Start(t.Context(), options)
+	server, err := Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,12 +3,14 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,9 +18,6 @@ import (
 // TestLocalCloud is one story: each part stands on the one before.
 func TestLocalCloud(t *testing.T) {
 	env(t)
-	if _, err := try("localcloud", "reset", "--yes"); err != nil && !strings.Contains(err.Error(), "there is no local cloud") {
-		t.Fatal(err)
-	}
 	steps := []struct {
 		name string
 		run  func(*testing.T)
@@ -45,7 +44,6 @@ func TestLocalCloud(t *testing.T) {
 				"AGENTSTACK_INSTANCE=e2e bin/kubectl, then AGENTSTACK_INSTANCE=e2e make reset")
 		}
 	}
-	command(t, "localcloud", "reset", "--yes")
 }
 
 // diagnose shows what a person would look at first.
@@ -60,6 +58,10 @@ func diagnose(t *testing.T) {
 }
 
 func cloudUp(t *testing.T) {
+	_, err := try("localcloud", "reset", "--yes")
+	if err != nil && !strings.Contains(err.Error(), "there is no local cloud") {
+		t.Fatal(err)
+	}
 	command(t, "localcloud", "up", "--deploy=false")
 	nodes := command(t, "kubectl", "get", "nodes", "-o",
 		`jsonpath={range .items[*]}{.metadata.labels.topology\.kubernetes\.io/zone}{"\n"}{end}`)
@@ -101,17 +103,28 @@ func noDrift(t *testing.T) {
 
 func secretsClosed(t *testing.T) {
 	state := command(t, "pulumi", "stack", "export", "--stack", "local")
-	for _, name := range []string{"ai-agent-redis", "ai-agent-secrets"} {
-		data := kubectl(t, "get", "secret", name, "-o", "json")
-		var secret struct{ Data map[string]string }
-		if err := json.Unmarshal([]byte(data), &secret); err != nil {
-			t.Fatal(err)
+	var secrets struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Data     map[string][]byte
 		}
-		for key, encoded := range secret.Data {
-			if len(encoded) > 8 && strings.Contains(state, encoded) {
-				t.Errorf("the state holds %s/%s in clear", name, key)
+	}
+	data := kubectl(t, "get", "secrets", "-l", "app.kubernetes.io/managed-by=pulumi", "-o", "json")
+	if err := json.Unmarshal([]byte(data), &secrets); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, secret := range secrets.Items {
+		for key, value := range secret.Data {
+			encoded := base64.StdEncoding.EncodeToString(value)
+			if strings.Contains(state, encoded) || strings.Contains(state, strconv.Quote(string(value))) {
+				t.Errorf("the state holds %s/%s in clear", secret.Metadata.Name, key)
 			}
+			checked++
 		}
+	}
+	if checked < 3 {
+		t.Errorf("only %d values were found to check", checked)
 	}
 }
 
@@ -176,4 +189,5 @@ func destroyed(t *testing.T) {
 	if left != "" {
 		t.Errorf("volumes are left:\n%s", left)
 	}
+	command(t, "localcloud", "reset", "--yes")
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3/lock"
 
 	"agentstack/app/internal/testenv"
 )
@@ -75,6 +79,40 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 	}
 	if applied != 1 {
 		t.Errorf("the first migration was applied %d times", applied)
+	}
+}
+
+func TestMigrateTakesTheLock(t *testing.T) {
+	t.Parallel()
+	postgres := testenv.NewPostgres(t)
+	other, err := pgx.Connect(t.Context(), postgres.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background())
+	if _, err := other.Exec(t.Context(), "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	migrate := func(timeout string) int {
+		var output buffer
+		env := lookup(map[string]string{"DATABASE_URL": postgres.URL(), "MIGRATE_TIMEOUT": timeout})
+		return process{env, &output, &output}.run(t.Context(), []string{"migrate"})
+	}
+	if code := migrate("2s"); code != exitFailure {
+		t.Errorf("another migration runs: exit code %d, want %d", code, exitFailure)
+	}
+	var migrated bool
+	if err := other.QueryRow(t.Context(), "SELECT to_regclass('exchanges') IS NOT NULL").Scan(&migrated); err != nil {
+		t.Fatal(err)
+	}
+	if migrated {
+		t.Error("the schema was changed without the lock")
+	}
+	if _, err := other.Exec(t.Context(), "SELECT pg_advisory_unlock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	if code := migrate("1m"); code != exitOK {
+		t.Errorf("the lock is free: exit code %d", code)
 	}
 }
 

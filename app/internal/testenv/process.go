@@ -109,7 +109,7 @@ func credential(t testing.TB) *syscall.Credential {
 // directory makes a directory that servers can use. Its path is short enough for a Unix socket.
 func directory(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "agentstack-")
+	dir, err := os.MkdirTemp("", "agentstack-test-")
 	if err != nil {
 		t.Fatalf("make directory: %v", err)
 	}

@@ -79,7 +79,8 @@ func (d diagnosis) pod(ctx context.Context, pod *corev1.Pod) []string {
 }
 
 func containerProblem(container corev1.ContainerStatus) string {
-	waiting, ended, before := container.State.Waiting, container.State.Terminated, container.LastTerminationState.Terminated
+	waiting, ended := container.State.Waiting, container.State.Terminated
+	before := container.LastTerminationState.Terminated
 	switch {
 	case waiting != nil && before != nil:
 		return fmt.Sprintf("%s: %s (last exit: %s)", waiting.Reason, waiting.Message, exit(before))

@@ -44,6 +44,9 @@ type Options struct {
 	QPS     float32
 	Burst   int
 	Timeout time.Duration // of one request; zero is none
+	// CreateAttempts is how often to try to create an object whose namespace or kind is missing; zero is 6, which
+	// takes about 30 seconds.
+	CreateAttempts int
 	// Warn gets the API server's own warnings: deprecated kinds, pods that a policy would refuse.
 	Warn func(ctx context.Context, message string)
 }
@@ -83,11 +86,15 @@ func New(ctx context.Context, config *rest.Config, options Options) (*Client, er
 	if err := discoveryClient.RESTClient().Get().AbsPath("/version").Do(probe).Error(); err != nil {
 		return nil, err
 	}
+	backoff := createBackoff
+	if options.CreateAttempts > 0 {
+		backoff.Steps = options.CreateAttempts
+	}
 	return &Client{
 		dynamic: dynamicClient,
 		core:    coreClient,
 		mapper:  restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discoveryClient)),
-		backoff: createBackoff,
+		backoff: backoff,
 		pending: map[schema.GroupKind]meta.RESTScopeName{},
 	}, nil
 }

@@ -23,12 +23,6 @@ import (
 // just be coming up: about 30 seconds in all, as the official provider does.
 var createBackoff = wait.Backoff{Duration: time.Second, Factor: 2, Steps: 6}
 
-// SetCreateBackoff replaces the time before the second attempt to create an object and the number of
-// attempts.
-func (c *Client) SetCreateBackoff(first time.Duration, attempts int) {
-	c.backoff.Duration, c.backoff.Steps = first, attempts
-}
-
 // Apply is one server-side apply.
 type Apply struct {
 	Object       *unstructured.Unstructured

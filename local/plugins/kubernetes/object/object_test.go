@@ -22,6 +22,7 @@ func parse(t *testing.T, text string) *unstructured.Unstructured {
 
 func TestNormalize(t *testing.T) {
 	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, "
+	definition := "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n"
 	secret := "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
 	cases := map[string]struct{ give, want string }{
 		"quantity": {
@@ -31,7 +32,8 @@ func TestNormalize(t *testing.T) {
 		"unknown field kept": {pod + "imag: x}]}", pod + "imag: x}]}"},
 		"wrong type kept":    {pod + "ports: 80}]}", pod + "ports: 80}]}"},
 		"custom resource kept": {
-			"apiVersion: example.com/v1\nkind: W\nspec: {cpu: 0.5}", "apiVersion: example.com/v1\nkind: W\nspec: {cpu: 0.5}",
+			"apiVersion: example.com/v1\nkind: W\nspec: {cpu: 0.5}",
+			"apiVersion: example.com/v1\nkind: W\nspec: {cpu: 0.5}",
 		},
 		"string data": {secret + "data: {a: YQ==}\nstringData: {b: b}", secret + "data: {a: YQ==, b: Yg==}"},
 		"read-only metadata": {
@@ -39,8 +41,8 @@ func TestNormalize(t *testing.T) {
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}",
 		},
 		"definition": {
-			"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {preserveUnknownFields: false}\nstatus: {}",
-			"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec: {}",
+			definition + "spec: {preserveUnknownFields: false}\nstatus: {}",
+			definition + "spec: {}",
 		},
 	}
 	for name, c := range cases {
@@ -119,10 +121,9 @@ func TestIDs(t *testing.T) {
 
 func TestKindOf(t *testing.T) {
 	for token, want := range map[string]schema.GroupVersionKind{
-		"kubernetes:core/v1:Secret":                    {Version: "v1", Kind: "Secret"},
-		"kubernetes:apps/v1:Deployment":                {Group: "apps", Version: "v1", Kind: "Deployment"},
-		"kubernetes:postgresql.cnpg.io/v1:Cluster":     {Group: "postgresql.cnpg.io", Version: "v1", Kind: "Cluster"},
-		"kubernetes:rbac.authorization.k8s.io/v1:Role": {Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "Role"},
+		"kubernetes:core/v1:Secret":                {Version: "v1", Kind: "Secret"},
+		"kubernetes:apps/v1:Deployment":            {Group: "apps", Version: "v1", Kind: "Deployment"},
+		"kubernetes:postgresql.cnpg.io/v1:Cluster": {Group: "postgresql.cnpg.io", Version: "v1", Kind: "Cluster"},
 	} {
 		got, err := KindOf(resource.URN("urn:pulumi:s::p::" + token + "::name"))
 		require.NoError(t, err)

@@ -100,7 +100,8 @@ func TestJobCompletes(t *testing.T) {
 	r := s.up(job, "migrate", s.in("migrate", jobSpec()))
 	assert.EqualValues(t, 1, r.live(t)["status"].(doc)["succeeded"])
 	again := jobSpec()
-	again["spec"].(doc)["template"].(doc)["spec"].(doc)["containers"].([]any)[0].(doc)["image"] = "example.com/job:2"
+	pod := again["spec"].(doc)["template"].(doc)["spec"].(doc)
+	pod["containers"].([]any)[0].(doc)["image"] = "example.com/job:2"
 	change, _ := s.diff(r, job, s.in("migrate", again))
 	assert.Equal(t, []string{"spec.template.spec.containers[0].image"}, change.GetReplaces())
 	s.delete(r)

@@ -15,7 +15,7 @@ import (
 
 // Check completes the program's inputs with a name and a namespace and brings them into the API server's
 // spelling.
-func (p *Provider) Check(ctx context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+func (p *Provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	gvk, err := object.KindOf(resource.URN(request.GetUrn()))
 	if err != nil {
 		return nil, err

@@ -25,12 +25,7 @@ users: [{name: a, user: {token: hunter2}}]
 func newUnreachable(t *testing.T, config map[string]string) *Provider {
 	t.Helper()
 	p := New(nil, &object.Redactor{})
-	variables := map[string]string{configPrefix + "kubeconfig": nowhere}
-	for key, value := range config {
-		variables[configPrefix+key] = value
-	}
-	_, err := p.Configure(t.Context(), &pulumirpc.ConfigureRequest{Variables: variables, AcceptSecrets: true})
-	require.NoError(t, err)
+	configure(t, p, nowhere, config)
 	require.Nil(t, p.client)
 	return p
 }
@@ -38,7 +33,8 @@ func newUnreachable(t *testing.T, config map[string]string) *Provider {
 func TestCheckConfigRefusesWhatIsNotSupported(t *testing.T) {
 	p := New(nil, &object.Redactor{})
 	news, err := p.marshal(resource.NewPropertyMapFromMap(doc{
-		"renderYamlToDirectory": "/tmp/manifests", "enableServerSideApply": "false", "deleteUnreachable": "perhaps",
+		"renderYamlToDirectory": "/tmp/manifests", "enableServerSideApply": "false",
+		"deleteUnreachable":           "perhaps",
 		"suppressDeprecationWarnings": "true",
 	}), "test")
 	require.NoError(t, err)
@@ -109,10 +105,7 @@ func TestDiffConfigReplacesForAnotherCluster(t *testing.T) {
 
 func TestBrokenKubeconfigDoesNotQuoteItsContents(t *testing.T) {
 	p := New(nil, &object.Redactor{})
-	_, err := p.Configure(t.Context(), &pulumirpc.ConfigureRequest{Variables: map[string]string{
-		configPrefix + "kubeconfig": "users:\n- token: hunter2\n  bad",
-	}})
-	require.NoError(t, err)
+	configure(t, p, "users:\n- token: hunter2\n  bad", nil)
 	require.Error(t, p.unreachable)
 	assert.NotContains(t, p.unreachable.Error(), "hunter2")
 }

@@ -87,7 +87,15 @@ func intersects(a, b []string) bool {
 func (p *Provider) Configure(
 	ctx context.Context, request *pulumirpc.ConfigureRequest,
 ) (*pulumirpc.ConfigureResponse, error) {
-	settings, err := parseSettings(configValues(request.GetVariables()))
+	args, err := unmarshal(request.GetArgs(), "provider arguments")
+	if err != nil {
+		return nil, err
+	}
+	values, _, err := textValues(args)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := parseSettings(values)
 	if err != nil {
 		return nil, p.report(err)
 	}

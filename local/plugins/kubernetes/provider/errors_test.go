@@ -9,6 +9,10 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"agentstack/local/plugins/kubernetes/cluster"
 )
 
 func TestStrictErrorsNameTheObjectAndTheField(t *testing.T) {
@@ -64,17 +68,25 @@ func TestStrictErrorsNameTheObjectAndTheField(t *testing.T) {
 	}
 }
 
+// tryOnce makes the provider give up on a missing namespace or kind at once.
+func (s *stack) tryOnce() {
+	s.Helper()
+	client, err := cluster.New(s.Context(), server.Config, cluster.Options{CreateAttempts: 1})
+	require.NoError(s, err)
+	s.provider.client = client
+}
+
 func TestUnknownKindSaysWhatToInstall(t *testing.T) {
 	s := newStack(t, nil)
-	s.provider.client.SetCreateBackoff(time.Millisecond, 2)
+	s.tryOnce()
 	_, err := s.tryUp("kubernetes:later.example.com/v1:Gadget", "g", s.in("g", doc{}), time.Second)
 	require.Error(t, err)
 	assert.Equal(t, s.namespace+"/g (later.example.com/v1 Gadget): the API server does not know kind Gadget of "+
 		"later.example.com/v1: install its CustomResourceDefinition first, or correct the apiVersion", err.Error())
 }
 
-func TestKindDefinedInTheSameUpdateIsFound(t *testing.T) {
-	s := newStack(t, nil)
+func TestKindDefinedMeanwhileIsFound(t *testing.T) {
+	s, other := newStack(t, nil), newStack(t, nil)
 	created := make(chan error, 1)
 	go func() {
 		_, err := s.tryUp("kubernetes:same.example.com/v1:Sprocket", "sp", s.in("sp", doc{}), time.Minute)
@@ -85,7 +97,7 @@ func TestKindDefinedInTheSameUpdateIsFound(t *testing.T) {
 		func() bool { return strings.Contains(s.host.text(), "does not know kind Sprocket") },
 		"it tries",
 	)
-	crd := s.up("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "sprockets", doc{
+	crd := other.up("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "sprockets", doc{
 		"metadata": doc{"name": "sprockets.same.example.com"},
 		"spec": doc{
 			"group": "same.example.com", "scope": "Namespaced",
@@ -101,7 +113,7 @@ func TestKindDefinedInTheSameUpdateIsFound(t *testing.T) {
 	require.NoError(t, <-created)
 	schema := crd.live(t)["spec"].(doc)["versions"].([]any)[0].(doc)["schema"].(doc)["openAPIV3Schema"].(doc)
 	assert.Equal(t, true, schema["x-kubernetes-preserve-unknown-fields"])
-	s.delete(crd)
+	other.delete(crd)
 }
 
 func TestConflictNamesTheManagerAndTheFields(t *testing.T) {
@@ -120,7 +132,7 @@ func TestConflictNamesTheManagerAndTheFields(t *testing.T) {
 
 func TestMissingNamespaceIsNamed(t *testing.T) {
 	s := newStack(t, nil)
-	s.provider.client.SetCreateBackoff(time.Millisecond, 2)
+	s.tryOnce()
 	_, err := s.tryUp(configMap, "a", doc{"metadata": doc{"name": "a", "namespace": "absent"}}, time.Second)
 	require.Error(t, err)
 	assert.Equal(
@@ -196,4 +208,23 @@ func TestUnreachableClusterIsOneClearLine(t *testing.T) {
 	forgetting := newUnreachable(t, map[string]string{"deleteUnreachable": "true"})
 	_, err = forgetting.Delete(t.Context(), &pulumirpc.DeleteRequest{Id: r.id, Urn: r.urn, Properties: r.state})
 	assert.NoError(t, err)
+}
+
+func TestPodSecurityIsExplained(t *testing.T) {
+	s := newStack(t, nil)
+	label := func(mode string) {
+		_, err := s.client.CoreV1().Namespaces().Patch(t.Context(), s.namespace, types.MergePatchType,
+			[]byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/`+mode+`":"restricted"}}}`),
+			metav1.PatchOptions{})
+		require.NoError(t, err)
+	}
+	label("warn")
+	s.up(deployment, "warned", s.in("warned", deploymentSpec("warned", "example.com/api:1", 0)))
+	assert.Contains(t, s.host.text(), "would violate PodSecurity", "the API server's warnings reach the user")
+
+	label("enforce")
+	_, err := s.tryUp(deployment, "api", s.in("api", deploymentSpec("api", "example.com/api:1", 1)), 3*time.Second)
+	reasons := strings.Join(initFailure(t, err).GetReasons(), "\n")
+	assert.Contains(t, reasons, "ReplicaFailure is True: FailedCreate: ")
+	assert.Contains(t, reasons, "violates PodSecurity")
 }

@@ -30,7 +30,7 @@ var server *apitest.Server
 // test needs one to start or to fail, it plays the kubelet (see kubelet_test.go).
 func TestMain(m *testing.M) {
 	var err error
-	server, err = apitest.Start(context.Background(), apitest.Options{
+	server, err = apitest.Start(apitest.Options{
 		Controllers: true, Definitions: []string{filepath.Join("testdata", "widgets.yaml")},
 	})
 	if err != nil {
@@ -82,19 +82,25 @@ func newStack(t *testing.T, config map[string]string) *stack {
 	s := &stack{T: t, host: &host{}, client: kubernetes.NewForConfigOrDie(server.Config)}
 	redactor := &object.Redactor{}
 	s.provider = New(engine.NewLog(s.host, redactor.Redact), redactor)
-	variables := map[string]string{configPrefix + "kubeconfig": string(server.Kubeconfig)}
-	for key, value := range config {
-		variables[configPrefix+key] = value
-	}
-	_, err := s.provider.Configure(
-		t.Context(),
-		&pulumirpc.ConfigureRequest{Variables: variables, AcceptSecrets: true},
-	)
-	require.NoError(t, err)
+	configure(t, s.provider, string(server.Kubeconfig), config)
 	name := "test-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	s.namespace = name[:min(len(name), 63)]
 	s.up("kubernetes:core/v1:Namespace", s.namespace, doc{"metadata": doc{"name": s.namespace}})
 	return s
+}
+
+// configure sends a provider its arguments as the SDK does: whatever is no string as JSON.
+func configure(t *testing.T, p *Provider, kubeconfig string, config map[string]string) {
+	t.Helper()
+	args := resource.PropertyMap{"kubeconfig": resource.MakeSecret(resource.NewStringProperty(kubeconfig))}
+	for key, value := range config {
+		args[resource.PropertyKey(key)] = resource.NewStringProperty(value)
+	}
+	p.keepSecrets = true
+	encoded, err := p.marshal(args, "test")
+	require.NoError(t, err)
+	_, err = p.Configure(t.Context(), &pulumirpc.ConfigureRequest{Args: encoded, AcceptSecrets: true})
+	require.NoError(t, err)
 }
 
 // doc is an object as a program writes it.

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -53,7 +52,7 @@ func owners(live *unstructured.Unstructured, manager string) (ours, theirs *fiel
 			continue
 		}
 		var fields fieldpath.Set
-		if err := fields.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := fields.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			return nil, nil, fmt.Errorf("decode fields of manager %s: %w", entry.Manager, err)
 		}
 		if entry.Manager == manager {

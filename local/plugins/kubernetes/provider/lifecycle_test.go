@@ -7,6 +7,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -169,6 +170,41 @@ func TestImportNeedsNoPriorState(t *testing.T) {
 	assert.Equal(t, pulumirpc.DiffResponse_DIFF_NONE, change.GetChanges())
 }
 
+func TestImportOfDefaultedObjectsIsUnchanged(t *testing.T) {
+	s := newStack(t, nil)
+	ports := doc{"spec": doc{"ports": []any{doc{"port": 80, "targetPort": "http"}}}}
+	for token, made := range map[string]*res{
+		deployment: s.up(deployment, "api", s.in("api", deploymentSpec("api", "example.com/api:1", 0))),
+		service:    s.up(service, "api", s.in("api", ports)),
+	} {
+		read, err := s.provider.Read(t.Context(), &pulumirpc.ReadRequest{Id: made.id, Urn: made.urn})
+		require.NoError(t, err)
+		imported := &res{urn: made.urn, id: made.id, inputs: read.GetInputs(), state: read.GetProperties()}
+		program := object.FromProperties(decode(t, read.GetInputs())).Object
+		change, _ := s.diff(imported, token, program)
+		assert.Empty(t, change.GetDetailedDiff(), token)
+	}
+}
+
+func TestUpdateTakesOverWhatKubectlMade(t *testing.T) {
+	s := newStack(t, map[string]string{"enableConfigMapMutable": "true"})
+	_, err := s.client.CoreV1().ConfigMaps(s.namespace).Create(t.Context(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "settings"}, Data: map[string]string{"level": "info", "gone": "soon"},
+	}, metav1.CreateOptions{FieldManager: "kubectl-create"})
+	require.NoError(t, err)
+	id := s.namespace + "/settings"
+	read, err := s.provider.Read(t.Context(), &pulumirpc.ReadRequest{Id: id, Urn: urnOf(configMap, "settings")})
+	require.NoError(t, err)
+	r := &res{urn: urnOf(configMap, "settings"), id: id, inputs: read.GetInputs(), state: read.GetProperties()}
+	wanted := s.in("settings", doc{"data": doc{"level": "debug"}})
+	preview, err := s.update(r, configMap, wanted, true)
+	require.NoError(t, err)
+	assert.Equal(t, "debug", preview.live(t)["data"].(doc)["level"])
+	updated, err := s.update(r, configMap, wanted, false)
+	require.NoError(t, err)
+	assert.Equal(t, doc{"level": "debug"}, updated.live(t)["data"], "what kubectl set and the program drops is gone")
+}
+
 func TestSpellingIsNoDifference(t *testing.T) {
 	s := newStack(t, nil)
 	spelled := func(cpu string) doc {
@@ -227,6 +263,11 @@ func TestIgnoredReplicasKeepTheAutoscalersValue(t *testing.T) {
 	live := object.FromProperties(decode(t, response.GetProperties())).Object
 	assert.EqualValues(t, 5, live["spec"].(doc)["replicas"])
 	assert.Equal(t, doc{"changed": "yes"}, live["metadata"].(doc)["labels"])
+	for _, entry := range live["metadata"].(doc)["managedFields"].([]any) {
+		if fields := entry.(doc); fields["manager"] != "autoscaler" {
+			assert.NotContains(t, plainText(t, fields), "f:replicas", "the autoscaler is the only owner")
+		}
+	}
 }
 
 func TestPreviewAsksTheServerAndChangesNothing(t *testing.T) {
@@ -241,6 +282,28 @@ func TestPreviewAsksTheServerAndChangesNothing(t *testing.T) {
 	assert.NotContains(t, predicted, "status")
 	_, err = s.client.CoreV1().Services(s.namespace).Get(t.Context(), "api", metav1.GetOptions{})
 	assert.True(t, apierrors.IsNotFound(err))
+}
+
+func TestPreviewOfUpdatesAndReplacements(t *testing.T) {
+	s := newStack(t, map[string]string{"enableConfigMapMutable": "true"})
+	r := s.up(configMap, "settings", s.in("settings", doc{"data": doc{"level": "info"}}))
+	preview, err := s.update(r, configMap, s.in("settings", doc{"data": doc{"level": "debug"}}), true)
+	require.NoError(t, err)
+	assert.Equal(t, doc{"level": "debug"}, preview.live(t)["data"])
+	live, err := s.client.CoreV1().ConfigMaps(s.namespace).Get(t.Context(), "settings", metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, "info", live.Data["level"])
+
+	s.playKubelet(s.podsSucceed)
+	s.up(job, "migrate", s.in("migrate", jobSpec()))
+	changed := jobSpec()
+	changed["spec"].(doc)["template"].(doc)["metadata"] = doc{"labels": doc{"changed": "yes"}}
+	checked := s.check(job, "migrate", nil, s.in("migrate", changed))
+	replacement, err := s.provider.Create(t.Context(), &pulumirpc.CreateRequest{
+		Urn: urnOf(job, "migrate"), Properties: checked.GetInputs(), Preview: true,
+	})
+	require.NoError(t, err, "the object to be replaced still has the name")
+	assert.Equal(t, "migrate", decode(t, replacement.GetProperties())["metadata"].Mappable().(doc)["name"])
 }
 
 func TestPreviewPassesThroughWhatCannotBeKnown(t *testing.T) {

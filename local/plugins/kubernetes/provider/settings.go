@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -15,9 +14,6 @@ import (
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/diff"
 )
-
-// configPrefix leads every key of the provider's configuration in a ConfigureRequest.
-const configPrefix = "kubernetes:config:"
 
 // settings is the provider's configuration.
 type settings struct {
@@ -144,13 +140,4 @@ func textValues(properties resource.PropertyMap) (values map[string]string, unkn
 	}
 	slices.Sort(unknown)
 	return values, unknown, nil
-}
-
-// configValues strips the prefix that the engine puts before configuration keys.
-func configValues(variables map[string]string) map[string]string {
-	values := make(map[string]string, len(variables))
-	for key, value := range variables {
-		values[strings.TrimPrefix(key, configPrefix)] = value
-	}
-	return values
 }
