@@ -43,4 +43,4 @@ check: deps ## what CI checks before the tests: format, lint, import rules, shel
 	@.ci/check
 
 golden: ## write the golden files anew
-	go test ./components/... ./stacks/... -update
+	go test ./components/... ./stacks/... ./internal/... -update

@@ -17,7 +17,9 @@ func TestGoldens(t *testing.T) {
 	own := func(resource pulumitest.Resource) bool {
 		parent, _, _ := strings.Cut(resource.Parent, " ")
 		return !slices.Contains([]string{
-			"agentstack:components:ApiService", "agentstack:components:HaPostgres", "agentstack:components:RedisCluster",
+			"agentstack:components:ApiService",
+			"agentstack:components:HaPostgres",
+			"agentstack:components:RedisCluster",
 		}, parent)
 	}
 	for _, stack := range environments {

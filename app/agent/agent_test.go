@@ -18,18 +18,18 @@ func TestCacheKey(t *testing.T) {
 		}
 		return key
 	}
-	base := key(`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":12345678901234567890}`)
+	base := key(`{"model":"m","messages":[{"role":"user"},{}],"seed":12345678901234567890}`)
 	for name, test := range map[string]struct {
 		body string
 		same bool
 	}{
-		"order and space":  {`{ "seed":12345678901234567890,"messages":[{"content":"hi","role":"user"}], "model":"m"}`, true},
-		"escaped":          {`{"model":"\u006d","messages":[{"role":"user","content":"hi"}],"seed":12345678901234567890}`, true},
-		"last digit":       {`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":12345678901234567891}`, false},
-		"content":          {`{"model":"m","messages":[{"role":"user","content":"ho"}],"seed":12345678901234567890}`, false},
-		"unknown field":    {`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":12345678901234567890,"x":1}`, false},
-		"order of a list":  {`{"model":"m","messages":[{"role":"user","content":"hi"},{}],"seed":12345678901234567890}`, false},
-		"number as string": {`{"model":"m","messages":[{"role":"user","content":"hi"}],"seed":"12345678901234567890"}`, false},
+		"order and space":  {`{ "seed":12345678901234567890,"messages":[{"role":"user"}, {}], "model":"m"}`, true},
+		"escaped":          {`{"model":"\u006d","messages":[{"role":"user"},{}],"seed":12345678901234567890}`, true},
+		"last digit":       {`{"model":"m","messages":[{"role":"user"},{}],"seed":12345678901234567891}`, false},
+		"content":          {`{"model":"m","messages":[{"role":"tool"},{}],"seed":12345678901234567890}`, false},
+		"unknown field":    {`{"model":"m","messages":[{"role":"user"},{}],"seed":12345678901234567890,"x":1}`, false},
+		"order of a list":  {`{"model":"m","messages":[{},{"role":"user"}],"seed":12345678901234567890}`, false},
+		"number as string": {`{"model":"m","messages":[{"role":"user"},{}],"seed":"12345678901234567890"}`, false},
 	} {
 		if same := key(test.body) == base; same != test.same {
 			t.Errorf("%s: same key %t, want %t", name, same, test.same)

@@ -43,7 +43,7 @@ func ParseChatRequest(body []byte) (*ChatRequest, error) {
 	}
 	var messages []map[string]any
 	if err := json.Unmarshal(fields["messages"], &messages); err != nil || len(messages) == 0 {
-		return nil, &RequestError{Param: "messages", Message: "You must provide messages: a non-empty array of objects."}
+		return nil, &RequestError{Param: "messages", Message: "You must provide messages: an array of objects."}
 	}
 	if err := optional(fields, "stream", &request.Stream); err != nil {
 		return nil, &RequestError{Param: "stream", Message: "stream must be a boolean."}

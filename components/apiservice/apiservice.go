@@ -96,9 +96,9 @@ func (r registration) register() error {
 	return nil
 }
 
-// configuration registers the ConfigMap and the Secret. Both are immutable and named by the provider: a
-// change makes a new object under a new name, which rolls the pods out, and pods of the old revision keep
-// what they started with.
+// configuration registers the ConfigMap and the Secret. The provider names them, and a change replaces
+// them: the new object has a new name, which rolls the pods out, and pods of the old revision keep what they
+// started with.
 func (r registration) configuration() (*corev1.ConfigMap, *corev1.Secret, error) {
 	replace := pulumi.ReplaceOnChanges([]string{"data"})
 	name := configName + "-" + r.args.Region

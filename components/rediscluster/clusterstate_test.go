@@ -12,36 +12,58 @@ type nodeState struct {
 	id, host, flags, leaderID, link, slots string
 }
 
-// table returns the nodes that the pod's node has met, by host name. Two nodes of one name are an error.
-func (p *testPod) table() (map[string]nodeState, error) {
+// nodes returns the nodes that the pod's node has met.
+func (p *testPod) nodes() ([]nodeState, error) {
 	output, err := p.asOperator("cluster", "nodes")
 	if err != nil {
 		return nil, err
 	}
-	nodes := map[string]nodeState{}
+	var nodes []nodeState
 	for line := range strings.Lines(output) {
 		fields := strings.Fields(line)
 		if len(fields) < 8 {
 			return nil, fmt.Errorf("%s knows %q", p.name, line)
 		}
-		_, host, _ := strings.Cut(fields[1], ",")
 		if strings.Contains(fields[2], "handshake") {
 			continue
 		}
-		if _, exists := nodes[host]; exists {
-			return nil, fmt.Errorf("%s knows two nodes named %q:\n%s", p.name, host, output)
-		}
-		nodes[host] = nodeState{
+		_, host, _ := strings.Cut(fields[1], ",")
+		nodes = append(nodes, nodeState{
 			id: fields[0], host: host, flags: fields[2], leaderID: fields[3], link: fields[7],
 			slots: strings.Join(fields[8:], " "),
-		}
+		})
 	}
 	return nodes, nil
 }
 
+// table returns the nodes that the pod's node has met, by host name. Two nodes of one name are an error.
+func (p *testPod) table() (map[string]nodeState, error) {
+	nodes, err := p.nodes()
+	if err != nil {
+		return nil, err
+	}
+	table := map[string]nodeState{}
+	for _, node := range nodes {
+		if _, exists := table[node.host]; exists {
+			return nil, fmt.Errorf("%s knows two nodes named %q: %+v", p.name, node.host, nodes)
+		}
+		table[node.host] = node
+	}
+	return table, nil
+}
+
+// self returns what the pod's node knows about itself.
 func (p *testPod) self() (nodeState, error) {
-	nodes, err := p.table()
-	return nodes[p.name], err
+	nodes, err := p.nodes()
+	if err != nil {
+		return nodeState{}, err
+	}
+	for _, node := range nodes {
+		if strings.Contains(node.flags, "myself") {
+			return node, nil
+		}
+	}
+	return nodeState{}, fmt.Errorf("%s does not know itself: %+v", p.name, nodes)
 }
 
 // formed reports whether every node sees the cluster as it should be: the leader pods lead, each follower pod

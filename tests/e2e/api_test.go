@@ -22,7 +22,8 @@ type answer struct {
 
 // chat sends one request through the API's Service.
 func chat(message string) (answer, error) {
-	address, err := try("kubectl", "-n", namespace, "get", "service", "ai-agent-api", "-o", "jsonpath={.spec.clusterIP}")
+	address, err := try("kubectl", "-n", namespace, "get", "service", "ai-agent-api",
+		"-o", "jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return answer{}, err
 	}
@@ -77,7 +78,8 @@ func stored(requestID string) error {
 	if err != nil {
 		return err
 	}
-	count, err := sql(primary, "SELECT count(*) FROM exchanges WHERE status = 'completed' AND request_id = '"+requestID+"'")
+	count, err := sql(primary,
+		"SELECT count(*) FROM exchanges WHERE status = 'completed' AND request_id = '"+requestID+"'")
 	if err == nil && count != "1" {
 		err = fmt.Errorf("%s rows of request %s", count, requestID)
 	}

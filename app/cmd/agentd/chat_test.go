@@ -59,7 +59,8 @@ func testCompletion(t *testing.T, e *environment, s *server) {
 }
 
 func testUnknownFields(t *testing.T, e *environment, s *server) {
-	body := `{ "x_new":{"b":[1,2.50,1e400],"a":null},"model":"m", "messages":[{"role":"user","content":"unknown fields"}] }`
+	body := `{ "x_new":{"b":[1,2.50,1e400],"a":null},"model":"m",
+		"messages":[{"role":"user","content":"unknown fields"}] }`
 	if got := s.chat(t, body); got.status != http.StatusOK {
 		t.Fatalf("got %d: %s", got.status, got.body)
 	}

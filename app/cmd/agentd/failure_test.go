@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,7 +32,8 @@ func TestStartWithoutDependencies(t *testing.T) {
 	if got := s.get(t, "/ready"); got.status != http.StatusServiceUnavailable {
 		t.Errorf("/ready: %d %s", got.status, got.body)
 	}
-	if checks := s.checks(t); checks["database"] != "unavailable" || checks["redis"] != "unavailable" || len(checks) != 2 {
+	missing := map[string]string{"database": "unavailable", "redis": "unavailable"}
+	if checks := s.checks(t); !maps.Equal(checks, missing) {
 		t.Errorf("checks: %v", checks)
 	}
 	e.redis.Start(t)
@@ -63,7 +65,8 @@ func TestDatabaseLost(t *testing.T) {
 		t.Errorf("/livez: %d", got.status)
 	}
 	got := s.chat(t, prompt("m", "not to be called", false))
-	if _, code, _ := apiErrorOf(t, got.body); got.status != http.StatusServiceUnavailable || code != "storage_unavailable" {
+	_, code, _ := apiErrorOf(t, got.body)
+	if got.status != http.StatusServiceUnavailable || code != "storage_unavailable" {
 		t.Errorf("chat: %d %s", got.status, got.body)
 	}
 	if got.header.Get("Retry-After") == "" {

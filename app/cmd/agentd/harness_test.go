@@ -283,8 +283,8 @@ func (e *environment) exchanges(t *testing.T, requestID string) []exchange {
 		t.Fatal(err)
 	}
 	defer connection.Close(context.Background())
-	rows, err := connection.Query(t.Context(), `SELECT model, answer_model, status, error, finish_reason, response, region,
-		streamed, cached, prompt_tokens, completion_tokens, request::text AS request
+	rows, err := connection.Query(t.Context(), `SELECT model, answer_model, status, error, finish_reason,
+		response, region, streamed, cached, prompt_tokens, completion_tokens, request::text AS request
 		FROM exchanges WHERE request_id = $1 ORDER BY id`, requestID)
 	if err != nil {
 		t.Fatal(err)

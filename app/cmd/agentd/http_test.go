@@ -47,7 +47,8 @@ func testBadInput(t *testing.T, e *environment, s *server) {
 		method, path string
 		status       int
 	}{
-		{"GET", "/", 404}, {"POST", "/v1/unknown", 404}, {"GET", "/v1/chat/completions", 405}, {"DELETE", "/ready", 405},
+		{"GET", "/", 404}, {"POST", "/v1/unknown", 404},
+		{"GET", "/v1/chat/completions", 405}, {"DELETE", "/ready", 405},
 	} {
 		got := s.do(t, test.method, test.path, "")
 		apiErrorOf(t, got.body)
@@ -69,7 +70,8 @@ func bodyThatBreaks(t *testing.T, s *server) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	_, err = io.WriteString(connection, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"model\"")
+	const half = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"model\""
+	_, err = io.WriteString(connection, half)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +180,8 @@ func TestHealthcheck(t *testing.T) {
 	s.waitReady(t)
 	check := func(args ...string) int {
 		var output buffer
-		return (process{lookup(nil), &output, &output}).run(context.Background(), append([]string{"healthcheck"}, args...))
+		p := process{lookup(nil), &output, &output}
+		return p.run(context.Background(), append([]string{"healthcheck"}, args...))
 	}
 	if code := check("--url", s.url+"/health"); code != exitOK {
 		t.Errorf("healthy: exit code %d", code)

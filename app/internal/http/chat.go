@@ -93,7 +93,9 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, request *agent
 		s.refuse(w, r, err)
 		return
 	}
-	w.Write(completion.Body) // an error means that the client is gone; the log line says so
+	if _, err := w.Write(completion.Body); err != nil {
+		s.logError(r, err)
+	}
 }
 
 func cacheResult(request *agent.ChatRequest, cached bool) string {

@@ -95,9 +95,11 @@ func modelError(failure *agent.ModelError) apiError {
 		}
 		return answer
 	case agent.ModelTimeout:
-		return newError(http.StatusGatewayTimeout, typeModel, "model_timeout", "The model server did not answer in time.")
+		return newError(http.StatusGatewayTimeout, typeModel, "model_timeout",
+			"The model server did not answer in time.")
 	case agent.ModelUnreachable:
-		return newError(http.StatusBadGateway, typeModel, "model_unreachable", "The model server cannot be reached.")
+		return newError(http.StatusBadGateway, typeModel, "model_unreachable",
+			"The model server cannot be reached.")
 	default:
 		return newError(http.StatusBadGateway, typeModel, "model_error", "The model server failed.")
 	}
@@ -118,7 +120,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(body) // an error means that the client is gone; the log line says so
+	_, _ = w.Write(body) // an error means that the client is gone, which the request's log line tells
 }
 
 // openAIErrors gives unknown routes and methods an error in the API's shape; the mux writes plain text.

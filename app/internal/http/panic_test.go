@@ -66,7 +66,8 @@ func TestPanics(t *testing.T) {
 		return response, data, err
 	}
 	response, body, err := post("false")
-	if err != nil || response.StatusCode != http.StatusInternalServerError || !bytes.Contains(body, []byte("internal_error")) {
+	if err != nil || response.StatusCode != http.StatusInternalServerError ||
+		!bytes.Contains(body, []byte("internal_error")) {
 		t.Errorf("before the answer: %d %s %v", response.StatusCode, body, err)
 	}
 	if _, body, err := post("true"); !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -21,7 +21,7 @@ const (
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 64 << 10
 	// saveGrace is how long handlers that were ended by a shutdown may take to store their exchanges.
-	saveGrace = 12 * time.Second
+	saveGrace = 4 * time.Second
 )
 
 // Check is a dependency's part in readiness and health.

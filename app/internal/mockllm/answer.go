@@ -111,5 +111,5 @@ func writeError(w http.ResponseWriter, status int, kind, code, message string) {
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(value) // an error means that the client is gone
+	_ = json.NewEncoder(w).Encode(value) // an error means that the client is gone
 }

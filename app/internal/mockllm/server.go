@@ -101,7 +101,8 @@ func complete(w http.ResponseWriter, r *http.Request, answer *answer) {
 		<-r.Context().Done()
 	case "mock-truncate":
 		w.Header().Set("Content-Length", "1000")
-		w.Write([]byte(`{"id":"chatcmpl-`)) // the server closes the connection since the rest is missing
+		// The server closes the connection since the rest is missing.
+		_, _ = w.Write([]byte(`{"id":"chatcmpl-`))
 	case "mock-slow":
 		for range answer.tokens {
 			pause(r, slowPause)

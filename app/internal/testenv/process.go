@@ -38,7 +38,7 @@ func startProcess(t testing.TB, dir, name string, args ...string) *process {
 		err := p.command.Start()
 		started <- err
 		if err == nil {
-			p.command.Wait() // how it ended is for the caller to judge
+			_ = p.command.Wait() // how it ended is for the caller to judge
 			close(p.exited)
 		}
 	}()
@@ -54,7 +54,7 @@ func (p *process) stop(signal syscall.Signal) {
 	select {
 	case <-p.exited:
 	default:
-		p.command.Process.Signal(signal) // fails only if it has just ended
+		_ = p.command.Process.Signal(signal) // fails only if it has just ended
 		<-p.exited
 	}
 }

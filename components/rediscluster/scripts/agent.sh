@@ -128,14 +128,26 @@ lasting() {
     rounds=0
 }
 
-# flags_of ID prints the flags of the node ID in the table.
-flags_of() {
+# look_up ID sets leader_flags and leader_ip to those of the node ID in the table.
+look_up() {
+    leader_flags='' leader_ip=''
     while read -r line; do
         parse "$line"
-        [ "$node_id" != "$1" ] || echo "$node_flags"
+        [ "$node_id" = "$1" ] || continue
+        leader_flags=$node_flags leader_ip=$node_ip
     done <<TABLE
 $table
 TABLE
+}
+
+# follow_move ID points replication at the present address of the leader ID. When others told that it moved, Redis
+# puts the new address into its table, but goes on calling the old one.
+follow_move() {
+    replication=$(cli "$LOCAL" info replication) || return 0
+    [ "$(echo "$replication" | value master_link_status)" = down ] || return 0
+    [ "$(echo "$replication" | value master_host)" != "$leader_ip" ] || return 0
+    log "following the leader to $leader_ip"
+    cli "$LOCAL" cluster replicate "$1" >/dev/null || log "cannot follow $1 yet"
 }
 
 work() {
@@ -152,10 +164,15 @@ work() {
         forget_others '' ''
     fi
     parse "$(myself "$table")"
-    leader_flags=$(flags_of "$node_leader")
-    case $role/$node_flags/$node_slots/$leader_flags in
+    own_flags=$node_flags own_slots=$node_slots leader_id=$node_leader
+    look_up "$leader_id"
+    case $own_flags/$leader_flags in
+    *slave*/*noaddr*) ;;
+    *slave*) follow_move "$leader_id" ;;
+    esac
+    case $role/$own_flags/$own_slots/$leader_flags in
     */*master*//*) join_shard ;;
-    */*slave*/*noaddr*) succeed "$node_leader" ;;
+    */*slave*/*noaddr*) succeed "$leader_id" ;;
     leader/*slave*) lead_again ;;
     *) rounds=0 ;;
     esac

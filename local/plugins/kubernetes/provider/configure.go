@@ -2,7 +2,9 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -122,6 +124,9 @@ func (p *Provider) connect(ctx context.Context) error {
 		}
 	}
 	client, err := cluster.New(ctx, config, options)
+	if request := (*url.Error)(nil); errors.As(err, &request) {
+		err = request.Err // the rest of it repeats the host
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", config.Host, err)
 	}

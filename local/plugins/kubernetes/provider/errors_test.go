@@ -192,7 +192,8 @@ func TestUnreachableClusterIsOneClearLine(t *testing.T) {
 	assert.Regexp(
 		t,
 		`^create .*/settings \(v1 ConfigMap\): the Kubernetes cluster is unreachable: https://127\.0\.0\.1:1: `+
-			`.*connection refused: start the cluster, or correct the provider's kubeconfig and context$`,
+			`dial tcp 127\.0\.0\.1:1: connect: connection refused: `+
+			`start the cluster, or correct the provider's kubeconfig and context$`,
 		err.Error(),
 	)
 
