@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -183,11 +184,14 @@ func readyCount(all []pod) int {
 func destroyed(t *testing.T) {
 	pulumi(t, "destroy", "--yes", "--skip-preview")
 	if _, err := try("kubectl", "get", "namespace", namespace); err == nil {
-		t.Error("the namespace is left")
+		t.Fatal("the namespace is left")
 	}
-	left := command(t, "kubectl", "get", "persistentvolumes", "-o", "name")
-	if left != "" {
-		t.Errorf("volumes are left:\n%s", left)
-	}
+	eventually(t, settleTimeout, "no volume is left", func() error {
+		left, err := try("kubectl", "get", "persistentvolumes", "-o", "name")
+		if err == nil && left != "" {
+			err = fmt.Errorf("left: %s", left)
+		}
+		return err
+	})
 	command(t, "localcloud", "reset", "--yes")
 }
