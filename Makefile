@@ -33,7 +33,7 @@ deps: ## install the Debian packages and build the programs that the tests need
 	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go
 
 test: deps ## all tests but the end-to-end ones
-	@for module in $(MODULES); do (cd $$module && go test ./...) || exit 1; done
+	@for module in $(MODULES); do (cd $$module && go test -count 1 ./...) || exit 1; done
 
 e2e: ## deploy to a local cloud of its own, break it in every way, destroy it
 	@bin/localcloud deps

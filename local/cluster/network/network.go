@@ -64,6 +64,9 @@ func makeRegion(ctx context.Context, i topology.Instance, r topology.Region) err
 		"ip -n "+router+" addr add "+r.Gateway+"/24 dev "+r.Bridge(),
 		"ip -n "+router+" link set "+r.Bridge()+" up",
 		"ip -n "+router+" route add "+r.ServiceCIDR+" via "+r.ControlPlane,
+		// Nodes pull from the registry and the host pushes to it; pods have no business there.
+		fmt.Sprintf("nsenter --net=/run/netns/%s iptables -A INPUT -s %s -p tcp --dport %d -j REJECT",
+			router, r.PodCIDR, topology.RegistryPort),
 	)
 	if err != nil {
 		return err
