@@ -9,9 +9,8 @@ export CGO_ENABLED := 0
 CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
 # Tests find the programs of the toolchain here.
 export AGENTSTACK_TOOLS := $(CACHE)/test-tools
-MODULES := . app local
 
-.PHONY: help up down status reset deps test test-unit e2e check golden
+.PHONY: help up down status reset deps test test-program test-app test-local e2e check golden
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,7 +32,15 @@ deps: ## install the Debian packages and build the programs that the tests need
 	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go
 
 test: deps ## all tests but the end-to-end ones
-	@for module in $(MODULES); do (cd $$module && go test -count 1 ./...) || exit 1; done
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-program test-app test-local
+
+# Side by side: most of the time they wait for real servers to fail over.
+test-program:
+	go test -count 1 ./...
+test-app:
+	cd app && go test -count 1 ./...
+test-local:
+	cd local && go test -count 1 ./...
 
 e2e: ## deploy to a local cloud of its own, break it in every way, destroy it
 	@bin/localcloud deps

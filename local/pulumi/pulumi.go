@@ -161,21 +161,30 @@ func (w Workspace) selectStack(ctx context.Context) error {
 
 // run runs the CLI in a folder and returns what it printed on standard output.
 func (w Workspace) run(ctx context.Context, dir string, args ...string) (string, error) {
-	env, err := w.Env()
+	cmd, err := w.command(ctx, dir, append(args, "--non-interactive")...)
 	if err != nil {
 		return "", err
 	}
-	binary, err := w.Binary("pulumi")
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.CommandContext(ctx, binary, append(args, "--non-interactive")...)
 	var stdout, stderr bytes.Buffer
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("run pulumi %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+func (w Workspace) command(ctx context.Context, dir string, args ...string) (*exec.Cmd, error) {
+	env, err := w.Env()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := w.Binary("pulumi")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir, cmd.Env = dir, env
+	return cmd, nil
 }
 
 // Exec replaces this process by the CLI. Commands that read the stack's configuration get the instance's file, unless
@@ -184,15 +193,11 @@ func (w Workspace) Exec(args []string) error {
 	if err := w.WriteConfig(); err != nil {
 		return err
 	}
-	env, err := w.Env()
+	cmd, err := w.command(context.Background(), w.Program, w.withConfigFile(args)...)
 	if err != nil {
 		return err
 	}
-	binary, err := w.Binary("pulumi")
-	if err != nil {
-		return err
-	}
-	return syscall.Exec(binary, append([]string{"pulumi"}, w.withConfigFile(args)...), env)
+	return syscall.Exec(cmd.Path, cmd.Args, cmd.Env)
 }
 
 func (w Workspace) withConfigFile(args []string) []string {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,11 +19,8 @@ func (w Workspace) Up(ctx context.Context, log string, say func(format string, a
 	if err := w.clearDeadLocks(ctx); err != nil {
 		return err
 	}
-	env, err := w.Env()
-	if err != nil {
-		return err
-	}
-	binary, err := w.Binary("pulumi")
+	cmd, err := w.command(ctx, w.Program, w.withConfigFile([]string{"up", "--stack", Stack, "--yes",
+		"--skip-preview", "--non-interactive", "--color=never"})...)
 	if err != nil {
 		return err
 	}
@@ -33,9 +29,6 @@ func (w Workspace) Up(ctx context.Context, log string, say func(format string, a
 		return fmt.Errorf("open log: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	cmd := exec.CommandContext(ctx, binary, w.withConfigFile([]string{"up", "--stack", Stack, "--yes",
-		"--skip-preview", "--non-interactive", "--color=never"})...)
-	cmd.Dir, cmd.Env = w.Program, env
 	// Pulumi ends in good order on an interrupt; killed, it would leave its lock.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	reader, writer := io.Pipe()

@@ -36,17 +36,20 @@ func command(t *testing.T, name string, args ...string) string {
 }
 
 func try(name string, args ...string) (string, error) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		return "", fmt.Errorf("find repository: %w", err)
-	}
-	cmd := exec.Command(filepath.Join(root, "bin", name), args...)
+	cmd := wrapper(name, args...)
 	var stdout, stderr bytes.Buffer
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}
 	return stdout.String(), nil
+}
+
+// wrapper is a command in bin/. Tests run in their package's folder, two below the repository's root.
+func wrapper(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join("bin", name), args...)
+	cmd.Dir = filepath.Join("..", "..")
+	return cmd
 }
 
 func kubectl(t *testing.T, args ...string) string {

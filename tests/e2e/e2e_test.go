@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -24,7 +25,7 @@ func TestLocalCloud(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"the cloud comes up", cloudUp},
-		{"pulumi previews and deploys", deploy},
+		{"pulumi previews and deploys, killed once in the middle", deploy},
 		{"a second up changes nothing", unchanged},
 		{"a refresh finds no drift", noDrift},
 		{"no secret is in clear in the state", secretsClosed},
@@ -78,7 +79,8 @@ func deploy(t *testing.T) {
 	if !regexp.MustCompile(`\+ \d+ to create`).MatchString(preview) {
 		t.Errorf("the preview plans nothing:\n%s", preview)
 	}
-	pulumi(t, "up", "--yes", "--skip-preview")
+	killUpInTheMiddle(t)
+	command(t, "localcloud", "up")
 	id := answers(t)
 	t.Logf("request %s is in PostgreSQL", id)
 	first, err := chat("the same question")
@@ -91,6 +93,26 @@ func deploy(t *testing.T) {
 	}
 	if first.cache != "miss" || again.cache != "hit" || first.text != again.text {
 		t.Errorf("cache: first %q %q, then %q %q", first.cache, first.text, again.cache, again.text)
+	}
+}
+
+// killUpInTheMiddle kills `up` with its Pulumi and plugins once they have begun to make objects.
+func killUpInTheMiddle(t *testing.T) {
+	t.Helper()
+	cmd := wrapper("localcloud", "up")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, settleTimeout, "pulumi up has made the namespace", func() error {
+		_, err := try("kubectl", "get", "namespace", namespace)
+		return err
+	})
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("it ended before it was killed")
 	}
 }
 
