@@ -101,7 +101,7 @@ func testMetrics(t *testing.T, _ *environment, s *server) {
 	// Whatever order the tests run in, these make every family show.
 	s.chat(t, prompt("metrics", "count", false))
 	s.chat(t, prompt("metrics", "count", false))
-	s.get(t, "/no/such/path/4711")
+	s.get(t, "/no/such/path/unrouted-segment")
 	s.do(t, "BREW", "/livez", "")
 	body := s.get(t, "/metrics").body
 	var families []string
@@ -133,7 +133,7 @@ func testMetrics(t *testing.T, _ *environment, s *server) {
 			t.Errorf("/metrics lacks %s", want)
 		}
 	}
-	if strings.Contains(body, "4711") {
+	if strings.Contains(body, "unrouted-segment") {
 		t.Error("/metrics contains a raw path")
 	}
 	var names []string
@@ -165,7 +165,7 @@ func testLogs(t *testing.T, s *server) {
 	}
 	text := s.logs.String()
 	for _, secret := range []string{
-		"You said", "hello there", "cache me", "go away", modelKey, "not-for-logs", "Incorrect API key", "4711",
+		"You said", "hello there", "cache me", "go away", modelKey, "not-for-logs", "Incorrect API key", "unrouted-segment",
 	} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log contains %q", secret)
