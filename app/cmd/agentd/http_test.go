@@ -165,7 +165,8 @@ func testLogs(t *testing.T, s *server) {
 	}
 	text := s.logs.String()
 	for _, secret := range []string{
-		"You said", "hello there", "cache me", "go away", modelKey, "not-for-logs", "Incorrect API key", "unrouted-segment",
+		"You said", "hello there", "cache me", "go away", modelKey, "not-for-logs", "Incorrect API key",
+		"unrouted-segment",
 	} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the log contains %q", secret)
