@@ -1,12 +1,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
+	"time"
 
 	"agentstack/local/cluster/topology"
 	"agentstack/local/pulumi"
 	"agentstack/local/toolchain"
+)
+
+const (
+	answerTimeout  = 3 * time.Minute
+	requestTimeout = 5 * time.Second
 )
 
 // prepare builds Pulumi and its plugins, and gives the instance its stack.
@@ -38,6 +46,12 @@ func (r *run) next() error {
 	if err != nil {
 		return err
 	}
+	err = r.phase("first answer", func(func(string, ...any)) error {
+		return r.act.Poll(answerTimeout, "the API at "+address, func() (string, error) { return ready(r.ctx, address) })
+	})
+	if err != nil {
+		return err
+	}
 	_, err = fmt.Printf(`
 Up after %s. The AI agent API of region %s answers:
 
@@ -57,4 +71,23 @@ func serviceAddress(r *run, region topology.Region) (string, error) {
 	address, err := r.act.Kubectl(region, "", "-n", "ai-agent", "get", "service", "ai-agent-api",
 		"-o", "jsonpath={.spec.clusterIP}")
 	return strings.TrimSpace(address), err
+}
+
+// ready asks the API through its Service, as a user will: kube-proxy may be a moment behind Pulumi, and after a
+// restart of the cloud the API itself.
+func ready(ctx context.Context, address string) (missing string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/ready", http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+		return resp.Status, err
+	}
+	return "", nil
 }
