@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -32,7 +31,7 @@ func Execute(ctx context.Context, i topology.Instance) error {
 	if err := killAll(ctx, i); err != nil {
 		return err
 	}
-	return errors.Join(unmount(i.Dir), removeNetwork(ctx, i), cgroup.Remove(i.Cgroup()))
+	return errors.Join(unmount(i.Dir), network.Remove(ctx, i), cgroup.Remove(i.Cgroup()))
 }
 
 // killAll kills the instance's own processes, which carry its folder in their environment, and those of its
@@ -120,26 +119,4 @@ func MountsUnder(dir string) ([]string, error) {
 		}
 	}
 	return paths, nil
-}
-
-// removeNetwork deletes the namespaces, and with them all that is in them, the router's end of the host's link
-// included.
-func removeNetwork(ctx context.Context, i topology.Instance) error {
-	var errs []error
-	for _, ns := range i.Namespaces() {
-		if network.Exists(ns) {
-			errs = append(errs, run(ctx, "ip", "netns", "delete", ns))
-		}
-	}
-	if _, err := os.Stat("/sys/class/net/" + i.HostLink()); err == nil {
-		errs = append(errs, run(ctx, "ip", "link", "delete", i.HostLink()))
-	}
-	return errors.Join(errs...)
-}
-
-func run(ctx context.Context, args ...string) error {
-	if output, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-		return fmt.Errorf("run %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(output)))
-	}
-	return nil
 }

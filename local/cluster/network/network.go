@@ -4,6 +4,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -120,6 +121,20 @@ func podRoutes(r topology.Region, ns, except string) []string {
 
 func sysctl(ns, assignment string) string {
 	return "nsenter --net=/run/netns/" + ns + " sysctl -qw " + assignment
+}
+
+// Remove deletes the namespaces, and with them all that is in them, the router's end of the host's link included.
+func Remove(ctx context.Context, i topology.Instance) error {
+	var errs []error
+	for _, ns := range i.Namespaces() {
+		if Exists(ns) {
+			errs = append(errs, runAll(ctx, "ip netns delete "+ns))
+		}
+	}
+	if _, err := os.Stat("/sys/class/net/" + i.HostLink()); err == nil {
+		errs = append(errs, runAll(ctx, "ip link delete "+i.HostLink()))
+	}
+	return errors.Join(errs...)
 }
 
 // InUse says whether the host has a route or an address inside a range.

@@ -44,6 +44,8 @@ type machine struct {
 	Registry string
 	// CNI is the folder of the network plugins.
 	CNI string
+	// Generation changes with the content of the files.
+	Generation string
 }
 
 // Execute starts every node of a region and waits until all are Ready.
@@ -54,9 +56,11 @@ func Execute(c action.Context, r topology.Region) error {
 	}
 	var machines []machine
 	for _, n := range r.Nodes {
-		machines = append(machines, machine{
-			Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni),
-		})
+		m := machine{Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni)}
+		if m.Generation, err = writeFiles(m); err != nil {
+			return fmt.Errorf("configure node %s: %w", n.Name, err)
+		}
+		machines = append(machines, m)
 	}
 	for _, do := range []func(action.Context, machine) error{startRuntime, awaitRuntime, startKubelet} {
 		for _, m := range machines {
@@ -76,12 +80,8 @@ func startRuntime(c action.Context, m machine) error {
 	if err := cgroup.Make(m.Cgroup); err != nil {
 		return err
 	}
-	generation, err := writeFiles(m)
-	if err != nil {
-		return err
-	}
 	return c.Supervisor.Ensure(c, supervisor.Unit{
-		Name: m.Name + "-containerd", Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
+		Name: m.Name + "-containerd", Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: m.Generation,
 		Args: []string{containerd, "--config", m.Path("containerd.toml")},
 	})
 }
@@ -92,16 +92,12 @@ func awaitRuntime(c action.Context, m machine) error {
 }
 
 func startKubelet(c action.Context, m machine) error {
-	generation, err := writeFiles(m)
-	if err != nil {
-		return err
-	}
 	kubelet, err := c.Binary("kubelet")
 	if err != nil {
 		return err
 	}
 	err = c.Supervisor.Ensure(c, supervisor.Unit{
-		Name: m.Name + kubeletSuffix, Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: generation,
+		Name: m.Name + kubeletSuffix, Namespace: m.Namespace, StopTimeout: stopTimeout, Generation: m.Generation,
 		Args: []string{
 			kubelet, "--config=" + m.Path("kubelet.yaml"), "--kubeconfig=" + pki.Kubeconfig(m.Region, m.Name),
 			"--root-dir=" + m.Path("kubelet"), "--hostname-override=" + m.Name, "--node-ip=" + m.Address,
