@@ -10,7 +10,7 @@ CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
 # Tests find the programs of the toolchain here.
 export AGENTSTACK_TOOLS := $(CACHE)/test-tools
 
-.PHONY: help up down status reset deps test test-program test-app test-local e2e check golden
+.PHONY: help up down status reset preview policy deps test test-program test-app test-local e2e check golden deploy reference bench-program
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -27,9 +27,18 @@ status: ## show processes, nodes and pods
 reset: ## delete the local cloud with its volumes, after asking
 	@bin/localcloud reset $(if $(YES),--yes)
 
+preview: ## preview a stack offline, with AWS simulated: STACK=local, staging or production
+	@bin/localcloud preview $(or $(STACK),$(error give STACK=local, STACK=staging or STACK=production))
+
+policy: ## judge the previews of all stacks by the policy pack
+	@refused=; for stack in local staging production; do \
+		bin/localcloud preview $$stack --policy-pack || refused="$$refused $$stack"; \
+	done; if [ -n "$$refused" ]; then echo "policy: refused:$$refused" >&2; exit 1; fi
+
 deps: ## install the Debian packages and build the programs that the tests need
 	@bin/localcloud deps
-	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go
+	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go \
+		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw
 
 test: deps ## all tests but the end-to-end ones
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-program test-app test-local
@@ -50,4 +59,13 @@ check: deps ## what CI checks before the tests: format, lint, import rules, shel
 	@.ci/check
 
 golden: ## write the golden files anew
-	go test ./components/... ./stacks/... ./internal/... -update
+	go test ./components/... ./stacks/... ./internal/... ./policy -update
+
+deploy: ## update a stack in the cloud with your own Pulumi, under the policies: STACK=staging or STACK=production
+	pulumi up --stack $(or $(STACK),$(error give STACK=staging or STACK=production)) --policy-pack policy --yes --non-interactive
+
+reference: ## print the configuration reference
+	@go run ./internal/reference
+
+bench-program: ## measure previews of 1, 2, 5 and 10 regions beside a flat program
+	go run ./tests/bench

@@ -4,7 +4,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/components/apiservice"
+	"agentstack/components/backupjob"
 	"agentstack/components/hapostgres"
+	"agentstack/components/monitoring"
+	"agentstack/components/multiregion"
+	"agentstack/components/multiregion/eks"
 	"agentstack/components/rediscluster"
 	"agentstack/internal/kube"
 )
@@ -22,8 +26,11 @@ type Config struct {
 	Environment string `json:"environment"`
 	// PrimaryRegion is the one of Regions that takes the writes. Required.
 	PrimaryRegion string `json:"primaryRegion"`
-	// Regions to deploy into. At least one.
+	// Regions to deploy into. At least one; several need aws.
 	Regions []Region `json:"regions"`
+	// AWS configures what the regions have in the cloud: registry, backup buckets, certificates and DNS. Required in
+	// staging and production, not allowed in a local environment.
+	AWS *multiregion.Settings `json:"aws"`
 	// Image says where the application's images are pushed to and how they are built.
 	Image apiservice.ImageSettings `json:"image"`
 	// API configures the API of each region.
@@ -34,6 +41,12 @@ type Config struct {
 	Redis Redis `json:"redis"`
 	// Model says which model server answers.
 	Model Model `json:"model"`
+	// ObjectStore configures the store for backups that stands in for a cloud's. Not allowed with aws.
+	ObjectStore ObjectStore `json:"objectStore"`
+	// Backup configures the logical backups of the primary region.
+	Backup backupjob.Settings `json:"backup"`
+	// Monitoring configures metrics, alerts, dashboards and logs of each region.
+	Monitoring monitoring.Settings `json:"monitoring"`
 
 	secrets secrets
 }
@@ -42,8 +55,23 @@ type Config struct {
 type Region struct {
 	// Name of the region: one of AWS, or any DNS label in a local environment. Required.
 	Name string `json:"name"`
-	// KubeContext is the context of the kubeconfig that leads to the region's cluster. Required.
+	// KubeContext is the context of the kubeconfig that leads to the region's cluster. Required unless EKS is given.
 	KubeContext string `json:"kubeContext"`
+	// EKS makes the region's cluster in AWS. Not together with KubeContext.
+	EKS *eks.Settings `json:"eks"`
+}
+
+// ObjectStore configures the S3 gateway of a stack without a cloud.
+type ObjectStore struct {
+	// Size of its volume, a Kubernetes quantity. Default 10Gi.
+	Size string `json:"size"`
+}
+
+func (s ObjectStore) withDefaults() ObjectStore {
+	if s.Size == "" {
+		s.Size = "10Gi"
+	}
+	return s
 }
 
 // Redis configures a Redis cluster. A zero field stands for the default of rediscluster.Args.
@@ -76,8 +104,12 @@ type Model struct {
 
 // secrets are the encrypted values of the stack. A nil one is not configured.
 type secrets struct {
-	modelAPIKey      pulumi.StringInput
+	// modelAPIKey authenticates with the model server. Required unless model.mock is set.
+	modelAPIKey pulumi.StringInput
+	// registryPassword is that of image.username. Required with image.username.
 	registryPassword pulumi.StringInput
+	// alertWebhookURL takes the alerts, as Alertmanager's webhook sends them. Required in staging and production.
+	alertWebhookURL pulumi.StringInput
 }
 
 func (c Config) redisArgs(region string) rediscluster.Args {

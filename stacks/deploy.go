@@ -3,7 +3,9 @@ package stacks
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -25,46 +27,82 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	images, err := buildImages(ctx, config)
+	regions, err := newRegions(ctx, config)
 	if err != nil {
 		return err
 	}
-	regions, err := newRegions(ctx, config.Regions)
+	cloud, err := newCloud(ctx, config, regions)
 	if err != nil {
 		return err
 	}
+	deployment := deployment{config: config}
 	deployed, err := multiregion.New(ctx, "ai-agent", multiregion.Args{
 		Primary: config.PrimaryRegion,
 		Regions: regions,
-		Deploy: func(ctx *pulumi.Context, region string, parent pulumi.ResourceOption) (pulumi.Map, error) {
-			return deployRegion(ctx, config, images, region, parent)
+		AWS:     cloud,
+		Prepare: func(shared multiregion.Shared) (err error) {
+			deployment.images, err = buildImages(ctx, config, shared)
+			return err
 		},
+		Deploy: deployment.region,
 	})
 	if err != nil {
 		return err
 	}
-	ctx.Export("image", images.api)
+	ctx.Export("image", deployment.images.api)
 	ctx.Export("primaryRegion", pulumi.String(config.PrimaryRegion))
 	ctx.Export("regions", deployed.Outputs)
 	return nil
 }
 
-// newRegions makes a provider for the cluster of each region. The region identifies the cluster: a
-// kubeconfig in another place does not make the provider replace everything.
-func newRegions(ctx *pulumi.Context, configured []Region) ([]multiregion.Region, error) {
+// newRegions makes the providers of each region. The region identifies an existing cluster: a kubeconfig in
+// another place does not make the provider replace everything.
+func newRegions(ctx *pulumi.Context, config Config) ([]multiregion.Region, error) {
 	var regions []multiregion.Region
-	for _, region := range configured {
-		provider, err := kubernetes.NewProvider(ctx, "kubernetes-"+region.Name, &kubernetes.ProviderArgs{
-			Context:               pulumi.String(region.KubeContext),
-			ClusterIdentifier:     pulumi.String(region.Name),
-			EnableServerSideApply: pulumi.Bool(true),
-		})
-		if err != nil {
-			return nil, fmt.Errorf("register provider of region %s: %w", region.Name, err)
+	for _, configured := range config.Regions {
+		region := multiregion.Region{Name: configured.Name, EKS: configured.EKS}
+		if configured.EKS == nil {
+			provider, err := kubernetes.NewProvider(ctx, "kubernetes-"+configured.Name, &kubernetes.ProviderArgs{
+				Context:               pulumi.String(configured.KubeContext),
+				ClusterIdentifier:     pulumi.String(configured.Name),
+				EnableServerSideApply: pulumi.Bool(true),
+			})
+			if err != nil {
+				return nil, fmt.Errorf("register provider of region %s: %w", configured.Name, err)
+			}
+			region.Kubernetes = provider
 		}
-		regions = append(regions, multiregion.Region{Name: region.Name, Provider: provider})
+		if config.AWS != nil {
+			provider, err := aws.NewProvider(ctx, "aws-"+configured.Name, &aws.ProviderArgs{
+				Region: pulumi.String(configured.Name),
+			})
+			if err != nil {
+				return nil, fmt.Errorf("register AWS provider of region %s: %w", configured.Name, err)
+			}
+			region.AWS = provider
+		}
+		regions = append(regions, region)
 	}
 	return regions, nil
+}
+
+// newCloud returns nil for a stack without AWS. It asks AWS who is there first, so that missing credentials are named
+// in one line and before anything is made.
+func newCloud(ctx *pulumi.Context, config Config, regions []multiregion.Region) (*multiregion.AWS, error) {
+	if config.AWS == nil {
+		return nil, nil
+	}
+	caller, err := aws.GetCallerIdentity(ctx, nil, pulumi.Provider(regions[0].AWS))
+	if err != nil {
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		return nil, fmt.Errorf("ask AWS for the account: set AWS_PROFILE, run `aws sso login`, "+
+			"or give the job a role to assume: %s", reason)
+	}
+	return &multiregion.AWS{
+		Settings:    *config.AWS,
+		Environment: config.Environment,
+		AccountID:   caller.AccountId,
+	}, nil
 }
 
 // images are the references, by digest, of what the regions run. mock is nil unless the configuration asks
@@ -74,14 +112,16 @@ type images struct {
 	mock pulumi.StringInput
 }
 
-func buildImages(ctx *pulumi.Context, config Config) (images, error) {
+func buildImages(ctx *pulumi.Context, config Config, shared multiregion.Shared) (images, error) {
+	repository, login := registry(config, shared)
 	build := func(name, target, tag string) (pulumi.StringInput, error) {
 		return apiservice.NewImage(ctx, name, apiservice.ImageArgs{
-			Context:       appContext,
-			Target:        target,
-			Tag:           tag,
-			Password:      config.secrets.registryPassword,
-			ImageSettings: config.Image,
+			Context:      appContext,
+			Target:       target,
+			Tag:          tag,
+			Repository:   repository,
+			Login:        login,
+			BuildNetwork: config.Image.BuildNetwork,
 		})
 	}
 	api, err := build(appName, "agentd", config.Environment)
@@ -96,4 +136,18 @@ func buildImages(ctx *pulumi.Context, config Config) (images, error) {
 		return images{}, err
 	}
 	return images{api: api, mock: mock}, nil
+}
+
+// registry returns the repository to push to and the account to do it with, nil for the Docker client's own.
+func registry(config Config, shared multiregion.Shared) (pulumi.StringInput, *apiservice.Login) {
+	switch {
+	case config.AWS != nil:
+		return shared.Repository, &apiservice.Login{Username: shared.Username, Password: shared.Password}
+	case config.Image.Username != "":
+		return pulumi.String(config.Image.Repository), &apiservice.Login{
+			Username: pulumi.String(config.Image.Username),
+			Password: config.secrets.registryPassword,
+		}
+	}
+	return pulumi.String(config.Image.Repository), nil
 }

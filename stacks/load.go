@@ -17,6 +17,7 @@ const (
 	configKey           = "config"
 	modelAPIKeyKey      = "modelApiKey"
 	registryPasswordKey = "registryPassword"
+	alertWebhookURLKey  = "alertWebhookUrl"
 )
 
 // LoadConfig reads and checks the configuration of the stack. Its error lists every problem, one a line,
@@ -77,7 +78,11 @@ func readSecrets(settings *config.Config) secrets {
 		}
 		return value
 	}
-	return secrets{modelAPIKey: read(modelAPIKeyKey), registryPassword: read(registryPasswordKey)}
+	return secrets{
+		modelAPIKey:      read(modelAPIKeyKey),
+		registryPassword: read(registryPasswordKey),
+		alertWebhookURL:  read(alertWebhookURLKey),
+	}
 }
 
 // checkSecrets reports secrets that are missing, not needed, or stored in plain text.
@@ -96,6 +101,7 @@ func checkSecrets(ctx *pulumi.Context, c Config) field.ErrorList {
 	}
 	check(modelAPIKeyKey, c.secrets.modelAPIKey, !c.Model.Mock, "the model server needs a key")
 	check(registryPasswordKey, c.secrets.registryPassword, c.Image.Username != "", "image.username needs it")
+	check(alertWebhookURLKey, c.secrets.alertWebhookURL, c.cloud(), "alerts need a webhook that takes them")
 	return problems
 }
 

@@ -5,7 +5,10 @@ import (
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
 )
 
 const (
@@ -37,7 +40,26 @@ func newMockModel(ctx *pulumi.Context, name string, args mockModelArgs,
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
 	parent := pulumi.Parent(model)
-	deployment, err := appsv1.NewDeployment(ctx, name, mockDeploymentArgs(args), parent)
+	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
+		Metadata:                     args.metadata().Args(),
+		AutomountServiceAccountToken: pulumi.Bool(false),
+	}, parent)
+	if err != nil {
+		return nil, fmt.Errorf("register ServiceAccount of %s: %w", name, err)
+	}
+	if _, err := policyv1.NewPodDisruptionBudget(ctx, name, mockBudgetArgs(args), parent); err != nil {
+		return nil, fmt.Errorf("register PodDisruptionBudget of %s: %w", name, err)
+	}
+	clients := []kube.Traffic{{
+		Peers: []kube.Peer{{Pods: kube.Selector(appName)}},
+		Ports: []kube.Port{{Number: mockPort}},
+	}}
+	err = kube.NewNetworkPolicy(ctx, name, args.metadata(), kube.Selector(mockName), clients, nil, parent)
+	if err != nil {
+		return nil, err
+	}
+	deployment, err := appsv1.NewDeployment(ctx, name, mockDeploymentArgs(args), parent,
+		pulumi.DependsOn([]pulumi.Resource{account}))
 	if err != nil {
 		return nil, fmt.Errorf("register Deployment of %s: %w", name, err)
 	}

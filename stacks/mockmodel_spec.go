@@ -4,6 +4,7 @@ import (
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/internal/kube"
@@ -12,24 +13,36 @@ import (
 // mockUser is the numeric user of the image.
 const mockUser = 65532
 
-func (a mockModelArgs) metadata() *metav1.ObjectMetaArgs {
+func (a mockModelArgs) metadata() kube.Metadata {
 	return kube.Metadata{
 		Name:      mockName,
 		Namespace: a.Namespace,
 		Labels:    kube.Labels(mockName, "model", a.Region),
-	}.Args()
+	}
+}
+
+func mockBudgetArgs(args mockModelArgs) *policyv1.PodDisruptionBudgetArgs {
+	return &policyv1.PodDisruptionBudgetArgs{
+		Metadata: args.metadata().Args(),
+		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
+			MaxUnavailable:             pulumi.Int(1),
+			Selector:                   kube.MatchLabels(kube.Selector(mockName)),
+			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
+		},
+	}
 }
 
 func mockDeploymentArgs(args mockModelArgs) *appsv1.DeploymentArgs {
 	labels := kube.StringMap(kube.Labels(mockName, "model", args.Region))
 	return &appsv1.DeploymentArgs{
-		Metadata: args.metadata(),
+		Metadata: args.metadata().Args(),
 		Spec: &appsv1.DeploymentSpecArgs{
 			Replicas: pulumi.Int(2),
 			Selector: kube.MatchLabels(kube.Selector(mockName)),
 			Template: &corev1.PodTemplateSpecArgs{
 				Metadata: &metav1.ObjectMetaArgs{Labels: labels},
 				Spec: &corev1.PodSpecArgs{
+					ServiceAccountName:           pulumi.String(mockName),
 					AutomountServiceAccountToken: pulumi.Bool(false),
 					EnableServiceLinks:           pulumi.Bool(false),
 					SecurityContext:              kube.PodSecurity(mockUser),
@@ -59,6 +72,7 @@ func mockContainer(args mockModelArgs) *corev1.ContainerArgs {
 			ContainerPort: pulumi.Int(mockPort),
 		}},
 		ReadinessProbe:  probe,
+		LivenessProbe:   probe,
 		Resources:       resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),
 	}
@@ -66,7 +80,7 @@ func mockContainer(args mockModelArgs) *corev1.ContainerArgs {
 
 func mockServiceArgs(args mockModelArgs) *corev1.ServiceArgs {
 	return &corev1.ServiceArgs{
-		Metadata: args.metadata(),
+		Metadata: args.metadata().Args(),
 		Spec: &corev1.ServiceSpecArgs{
 			Selector: kube.StringMap(kube.Selector(mockName)),
 			Ports: corev1.ServicePortArray{&corev1.ServicePortArgs{

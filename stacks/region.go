@@ -7,72 +7,161 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/components/apiservice"
+	"agentstack/components/backupjob"
 	"agentstack/components/hapostgres"
+	"agentstack/components/monitoring"
+	"agentstack/components/multiregion"
 	"agentstack/components/rediscluster"
 	"agentstack/internal/kube"
 )
 
-const namespace = "ai-agent"
+// The namespaces of a region.
+const (
+	namespace           = "ai-agent"
+	monitoringNamespace = "monitoring"
+	// nodeNamespace is for the pods that watch the machines, and need to see them.
+	nodeNamespace = "monitoring-node"
+)
 
-// deployRegion registers what one region runs and returns the region's outputs.
-func deployRegion(ctx *pulumi.Context, config Config, images images, region string,
-	parent pulumi.ResourceOption,
-) (pulumi.Map, error) {
-	space, err := corev1.NewNamespace(ctx, namespace+"-"+region, namespaceArgs(region), parent)
+// Levels of the Pod Security Standards. https://kubernetes.io/docs/concepts/security/pod-security-standards/
+const (
+	levelRestricted = "restricted"
+	levelPrivileged = "privileged"
+)
+
+// deployment deploys into one region after the other, the primary one first.
+type deployment struct {
+	config Config
+	images images
+	// primary is the primary region's database, which the others are copies of.
+	primary *hapostgres.HaPostgres
+}
+
+// region registers what one region runs.
+func (d *deployment) region(ctx *pulumi.Context, target multiregion.Target, parent pulumi.ResourceOption,
+) (multiregion.Deployment, error) {
+	spaces, err := newNamespaces(ctx, target.Region, parent)
 	if err != nil {
-		return nil, fmt.Errorf("register Namespace %s: %w", namespace, err)
+		return multiregion.Deployment{}, err
 	}
-	inNamespace := pulumi.DependsOn([]pulumi.Resource{space})
-	postgres, err := hapostgres.New(ctx, "ai-agent-db-"+region, hapostgres.Args{
+	data, err := d.newData(ctx, target, parent, pulumi.DependsOn([]pulumi.Resource{spaces[namespace]}))
+	if err != nil {
+		return multiregion.Deployment{}, err
+	}
+	api, err := d.newAPI(ctx, target, data, parent)
+	if err != nil {
+		return multiregion.Deployment{}, err
+	}
+	if err := d.newBackups(ctx, target, data, parent); err != nil {
+		return multiregion.Deployment{}, err
+	}
+	watch, err := monitoring.New(ctx, "monitoring-"+target.Region, monitoring.Args{
+		Namespace:     monitoringNamespace,
+		NodeNamespace: nodeNamespace,
+		AppNamespace:  namespace,
+		Region:        target.Region,
+		Environment:   d.config.Environment,
+		AlertWebhook:  d.config.secrets.alertWebhookURL,
+		LogStore:      target.Store,
+		Settings:      d.config.Monitoring,
+	}, parent, pulumi.DependsOn([]pulumi.Resource{spaces[monitoringNamespace], spaces[nodeNamespace]}))
+	if err != nil {
+		return multiregion.Deployment{}, err
+	}
+	deployed := multiregion.Deployment{Outputs: pulumi.Map{
+		"namespace":  pulumi.String(api.Namespace),
+		"service":    pulumi.String(api.ServiceName),
+		"prometheus": pulumi.String(watch.PrometheusURL),
+	}}
+	if target.CertificateARN != nil {
+		deployed.Hostname = api.Hostname
+	}
+	return deployed, nil
+}
+
+// data is what the API of a region keeps its data in.
+type data struct {
+	postgres *hapostgres.HaPostgres
+	redis    *rediscluster.RedisCluster
+	store    *kube.ObjectStore
+}
+
+func (d *deployment) newData(ctx *pulumi.Context, target multiregion.Target, opts ...pulumi.ResourceOption) (data, error) {
+	store := target.Store
+	if store == nil {
+		gateway, err := newObjectStoreGateway(ctx, gatewayName+"-"+target.Region, target.Region,
+			d.config.ObjectStore.withDefaults(), opts...)
+		if err != nil {
+			return data{}, err
+		}
+		store, opts = gateway.store, append(opts, pulumi.DependsOn([]pulumi.Resource{gateway.service}))
+	}
+	args := hapostgres.Args{
 		Namespace: namespace,
-		Region:    region,
-		Settings:  config.Postgres,
-	}, parent, inNamespace)
+		Region:    target.Region,
+		Store:     store,
+		Settings:  d.config.Postgres,
+	}
+	if !target.Primary {
+		args.Standby = &hapostgres.Standby{PrimaryRegion: d.config.PrimaryRegion, Store: *target.PrimaryStore}
+		args.AppPassword = d.primary.AppPassword
+		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{d.primary.Cluster}))
+	}
+	postgres, err := hapostgres.New(ctx, "ai-agent-db-"+target.Region, args, opts...)
+	if err != nil {
+		return data{}, err
+	}
+	if target.Primary {
+		d.primary = postgres
+	}
+	redis, err := rediscluster.New(ctx, "ai-agent-redis-"+target.Region, d.config.redisArgs(target.Region), opts...)
+	if err != nil {
+		return data{}, err
+	}
+	return data{postgres: postgres, redis: redis, store: store}, nil
+}
+
+func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data data, parent pulumi.ResourceOption,
+) (*apiservice.ApiService, error) {
+	afterData := pulumi.DependsOn([]pulumi.Resource{data.postgres.Cluster})
+	model, err := d.newModel(ctx, target.Region, parent, afterData)
 	if err != nil {
 		return nil, err
 	}
-	redis, err := rediscluster.New(ctx, "ai-agent-redis-"+region, config.redisArgs(region), parent, inNamespace)
-	if err != nil {
-		return nil, err
-	}
-	model, err := newModel(ctx, config, images, region, parent, inNamespace)
-	if err != nil {
-		return nil, err
-	}
-	api, err := apiservice.New(ctx, appName+"-"+region, apiservice.Args{
+	args := apiservice.Args{
 		Namespace:   namespace,
-		Region:      region,
-		Environment: config.Environment,
-		Image:       images.api,
-		Database:    apiservice.Database{SecretName: postgres.SecretName},
+		Region:      target.Region,
+		Environment: d.config.Environment,
+		Image:       target.Image(d.images.api),
+		Standby:     !target.Primary,
+		Database:    apiservice.Database{SecretName: data.postgres.SecretName},
 		Redis: apiservice.Redis{
-			Addresses:  redis.Addresses,
-			Username:   redis.Username,
-			SecretName: redis.SecretName,
+			Addresses:  data.redis.Addresses,
+			Username:   data.redis.Username,
+			SecretName: data.redis.SecretName,
 		},
 		Model:    model,
-		Settings: config.API,
-	}, parent, pulumi.DependsOn([]pulumi.Resource{space, postgres.Cluster}))
-	if err != nil {
-		return nil, err
+		Settings: d.config.API,
 	}
-	return pulumi.Map{
-		"namespace": pulumi.String(api.Namespace),
-		"service":   pulumi.String(api.ServiceName),
-	}, nil
+	if target.CertificateARN != nil {
+		args.Ingress = &apiservice.Ingress{
+			Hosts:          []string{target.Host, target.RegionHost},
+			CertificateARN: target.CertificateARN,
+		}
+	}
+	return apiservice.New(ctx, appName+"-"+target.Region, args, parent, afterData)
 }
 
 // newModel returns the configured model server, or deploys the one with scripted answers.
-func newModel(ctx *pulumi.Context, config Config, images images, region string,
-	opts ...pulumi.ResourceOption,
+func (d *deployment) newModel(ctx *pulumi.Context, region string, opts ...pulumi.ResourceOption,
 ) (apiservice.Model, error) {
-	if !config.Model.Mock {
-		return apiservice.Model{BaseURL: config.Model.BaseURL, APIKey: config.secrets.modelAPIKey}, nil
+	if !d.config.Model.Mock {
+		return apiservice.Model{BaseURL: d.config.Model.BaseURL, APIKey: d.config.secrets.modelAPIKey}, nil
 	}
 	mock, err := newMockModel(ctx, mockName+"-"+region, mockModelArgs{
 		Namespace: namespace,
 		Region:    region,
-		Image:     images.mock,
+		Image:     d.images.mock,
 	}, opts...)
 	if err != nil {
 		return apiservice.Model{}, err
@@ -80,13 +169,54 @@ func newModel(ctx *pulumi.Context, config Config, images images, region string,
 	return apiservice.Model{BaseURL: mock.BaseURL, APIKey: pulumi.String(mockAPIKey)}, nil
 }
 
-// namespaceArgs describes the namespace, in which only pods that satisfy the restricted Pod Security
-// Standard start.
-func namespaceArgs(region string) *corev1.NamespaceArgs {
-	labels := kube.Merge(kube.Labels(namespace, "namespace", region), map[string]string{
-		"pod-security.kubernetes.io/enforce": "restricted",
-		"pod-security.kubernetes.io/audit":   "restricted",
-		"pod-security.kubernetes.io/warn":    "restricted",
+// newBackups backs up where the database is written: the copies elsewhere hold the same.
+func (d *deployment) newBackups(ctx *pulumi.Context, target multiregion.Target, data data, parent pulumi.ResourceOption,
+) error {
+	if !target.Primary {
+		return nil
+	}
+	_, err := backupjob.New(ctx, "ai-agent-backup-"+target.Region, backupjob.Args{
+		Namespace:     namespace,
+		Region:        target.Region,
+		Image:         target.Image(d.images.api),
+		PostgresImage: d.config.Postgres.ImageName(),
+		Database:      backupjob.Database{SecretName: data.postgres.BackupSecretName},
+		Store:         *data.store,
+		Settings:      d.config.Backup,
+	}, parent, pulumi.DependsOn([]pulumi.Resource{data.postgres.Cluster}))
+	return err
+}
+
+// newNamespaces registers the namespaces of a region, in each of which all traffic is refused that no other policy
+// lets through.
+func newNamespaces(ctx *pulumi.Context, region string, parent pulumi.ResourceOption,
+) (map[string]*corev1.Namespace, error) {
+	spaces := map[string]*corev1.Namespace{}
+	for _, name := range []string{namespace, monitoringNamespace, nodeNamespace} {
+		level := levelRestricted
+		if name == nodeNamespace {
+			level = levelPrivileged
+		}
+		space, err := corev1.NewNamespace(ctx, name+"-"+region, namespaceArgs(name, level, region), parent)
+		if err != nil {
+			return nil, fmt.Errorf("register Namespace %s: %w", name, err)
+		}
+		spaces[name] = space
+		deny := kube.Metadata{Name: "default-deny", Namespace: name, Labels: kube.Labels(name, "namespace", region)}
+		if err := kube.NewNetworkPolicy(ctx, name+"-default-deny-"+region, deny, nil, nil, nil, parent,
+			pulumi.DependsOn([]pulumi.Resource{space})); err != nil {
+			return nil, err
+		}
+	}
+	return spaces, nil
+}
+
+// namespaceArgs describes a namespace in which only pods that satisfy a level of the Pod Security Standards start.
+func namespaceArgs(name, level, region string) *corev1.NamespaceArgs {
+	labels := kube.Merge(kube.Labels(name, "namespace", region), map[string]string{
+		"pod-security.kubernetes.io/enforce": level,
+		"pod-security.kubernetes.io/audit":   level,
+		"pod-security.kubernetes.io/warn":    level,
 	})
-	return &corev1.NamespaceArgs{Metadata: kube.Metadata{Name: namespace, Labels: labels}.Args()}
+	return &corev1.NamespaceArgs{Metadata: kube.Metadata{Name: name, Labels: labels}.Args()}
 }

@@ -30,6 +30,8 @@ func cleanShape(raw []byte, target any) (any, field.ErrorList) {
 
 func cleanValue(path *field.Path, value any, want reflect.Type) (any, field.ErrorList) {
 	switch want.Kind() {
+	case reflect.Pointer:
+		return cleanValue(path, value, want.Elem())
 	case reflect.Struct:
 		return cleanObject(path, value, want)
 	case reflect.Map:

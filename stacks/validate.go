@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"agentstack/components/apiservice"
+	"agentstack/internal/kube"
 )
 
 var (
@@ -22,11 +23,56 @@ func (c Config) validate() field.ErrorList {
 		problems = append(problems, unsupported(field.NewPath("environment"), c.Environment, environments)...)
 	}
 	problems = append(problems, c.validateRegions(field.NewPath("regions"))...)
-	problems = append(problems, c.Image.Validate(field.NewPath("image"))...)
+	problems = append(problems, c.validateCloud(field.NewPath("aws"))...)
+	problems = append(problems, c.validateImage(field.NewPath("image"))...)
 	problems = append(problems, c.API.Validate(field.NewPath("api"))...)
 	problems = append(problems, c.Postgres.Validate(field.NewPath("postgres"))...)
 	problems = append(problems, c.redisArgs("any").Validate(field.NewPath("redis"))...)
-	return append(problems, c.validateModel(field.NewPath("model"))...)
+	problems = append(problems, c.validateModel(field.NewPath("model"))...)
+	problems = append(problems, c.validateObjectStore(field.NewPath("objectStore"))...)
+	problems = append(problems, c.Backup.Validate(field.NewPath("backup"))...)
+	return append(problems, c.Monitoring.Validate(field.NewPath("monitoring"))...)
+}
+
+// cloud tells whether the environment is in AWS.
+func (c Config) cloud() bool { return slices.Contains(cloudEnvironments, c.Environment) }
+
+func (c Config) validateCloud(path *field.Path) field.ErrorList {
+	switch {
+	case c.AWS != nil && c.Environment == EnvironmentLocal:
+		return field.ErrorList{field.Forbidden(path, "a local environment uses no cloud")}
+	case c.AWS != nil:
+		return c.AWS.Validate(path)
+	case c.cloud():
+		return field.ErrorList{field.Required(path, "give the domain and the bucket prefix of "+c.Environment)}
+	case len(c.Regions) > 1:
+		return field.ErrorList{field.Required(path,
+			"several regions need object stores that all of them reach, for the databases to follow the primary one")}
+	}
+	return nil
+}
+
+// validateImage wants a repository where the cloud brings none.
+func (c Config) validateImage(path *field.Path) field.ErrorList {
+	if c.AWS == nil {
+		return c.Image.Validate(path)
+	}
+	problems := apiservice.ValidateBuildNetwork(path.Child("buildNetwork"), c.Image.BuildNetwork)
+	const detail = "aws brings a registry with credentials of its own"
+	if c.Image.Repository != "" {
+		problems = append(problems, field.Forbidden(path.Child("repository"), detail))
+	}
+	if c.Image.Username != "" {
+		problems = append(problems, field.Forbidden(path.Child("username"), detail))
+	}
+	return problems
+}
+
+func (c Config) validateObjectStore(path *field.Path) field.ErrorList {
+	if c.AWS != nil && c.ObjectStore != (ObjectStore{}) {
+		return field.ErrorList{field.Forbidden(path, "with aws, backups go to buckets there")}
+	}
+	return kube.Quantity(path.Child("size"), c.ObjectStore.withDefaults().Size)
 }
 
 func (c Config) validateRegions(path *field.Path) field.ErrorList {
@@ -41,10 +87,7 @@ func (c Config) validateRegions(path *field.Path) field.ErrorList {
 		if slices.Contains(names, region.Name) {
 			problems = append(problems, field.Duplicate(at.Child("name"), region.Name))
 		}
-		if region.KubeContext == "" {
-			problems = append(problems, field.Required(at.Child("kubeContext"),
-				"give a context of the kubeconfig; `kubectl config get-contexts` lists them"))
-		}
+		problems = append(problems, c.validateCluster(at, region)...)
 		if region.Name != "" {
 			names = append(names, region.Name)
 		}
@@ -55,12 +98,27 @@ func (c Config) validateRegions(path *field.Path) field.ErrorList {
 	return problems
 }
 
+func (c Config) validateCluster(path *field.Path, region Region) field.ErrorList {
+	switch {
+	case region.EKS == nil && region.KubeContext == "":
+		return field.ErrorList{field.Required(path.Child("kubeContext"),
+			"give a context of the kubeconfig, `kubectl config get-contexts` lists them, or eks to make a cluster")}
+	case region.EKS == nil:
+		return nil
+	case region.KubeContext != "":
+		return field.ErrorList{field.Forbidden(path.Child("eks"), "must not be given together with kubeContext")}
+	case c.AWS == nil:
+		return field.ErrorList{field.Forbidden(path.Child("eks"), "needs aws")}
+	}
+	return region.EKS.Validate(path.Child("eks"))
+}
+
 func (c Config) validateRegionName(path *field.Path, name string) field.ErrorList {
 	problems := field.ErrorList{}
 	switch {
 	case name == "":
 		problems = append(problems, field.Required(path, "give the name of the region"))
-	case slices.Contains(cloudEnvironments, c.Environment):
+	case c.cloud():
 		if !slices.Contains(awsRegions, name) {
 			problems = append(problems, field.NotSupported(path, name, awsRegions))
 		}

@@ -8,6 +8,7 @@ import (
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -30,6 +31,8 @@ type ApiService struct {
 	ServiceName string
 	// Namespace is where the Service is.
 	Namespace string
+	// Hostname is the DNS name of the load balancer. Set only with Args.Ingress.
+	Hostname pulumi.StringOutput
 }
 
 // New registers the API: its configuration, a Job that migrates the database, and, once that has succeeded,
@@ -45,13 +48,24 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
 	r := registration{ctx: ctx, name: name, args: args, parent: pulumi.Parent(service)}
-	if err := r.register(); err != nil {
+	workload, err := r.register()
+	if err != nil {
 		return nil, fmt.Errorf("register resources of %s: %w", name, err)
 	}
-	if err := ctx.RegisterResourceOutputs(service, pulumi.Map{
+	outputs := pulumi.Map{
 		"serviceName": pulumi.String(service.ServiceName),
 		"namespace":   pulumi.String(service.Namespace),
-	}); err != nil {
+	}
+	if args.Ingress != nil {
+		edge, err := networkingv1.NewIngress(ctx, name, ingressArgs(args), r.parent,
+			pulumi.DependsOn([]pulumi.Resource{workload}))
+		if err != nil {
+			return nil, fmt.Errorf("register Ingress of %s: %w", name, err)
+		}
+		service.Hostname = hostname(edge)
+		outputs["hostname"] = service.Hostname
+	}
+	if err := ctx.RegisterResourceOutputs(service, outputs); err != nil {
 		return nil, fmt.Errorf("register outputs of %s: %w", name, err)
 	}
 	return service, nil
@@ -65,35 +79,63 @@ type registration struct {
 	parent pulumi.ResourceOption
 }
 
-func (r registration) register() error {
+// register returns the Service, which has ready pods behind it.
+func (r registration) register() (pulumi.Resource, error) {
 	account, err := corev1.NewServiceAccount(r.ctx, r.name, serviceAccountArgs(r.args), r.parent)
 	if err != nil {
-		return fmt.Errorf("register ServiceAccount: %w", err)
+		return nil, fmt.Errorf("register ServiceAccount: %w", err)
+	}
+	if err := r.networkPolicies(); err != nil {
+		return nil, err
+	}
+	before, err := r.migration(account)
+	if err != nil {
+		return nil, err
 	}
 	config, secret, err := r.configuration()
 	if err != nil {
-		return err
-	}
-	migration, err := batchv1.NewJob(r.ctx, r.name+"-migrate", migrationArgs(r.args), r.parent,
-		pulumi.DependsOn([]pulumi.Resource{account}))
-	if err != nil {
-		return fmt.Errorf("register migration Job: %w", err)
+		return nil, err
 	}
 	references := references{configMap: config.Metadata.Name(), secret: secret.Metadata.Name()}
 	deployment, err := appsv1.NewDeployment(r.ctx, r.name, deploymentArgs(r.args, references), r.parent,
-		pulumi.DependsOn([]pulumi.Resource{migration}))
+		pulumi.DependsOn([]pulumi.Resource{before}))
 	if err != nil {
-		return fmt.Errorf("register Deployment: %w", err)
+		return nil, fmt.Errorf("register Deployment: %w", err)
 	}
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, budgetArgs(r.args), r.parent); err != nil {
-		return fmt.Errorf("register PodDisruptionBudget: %w", err)
+		return nil, fmt.Errorf("register PodDisruptionBudget: %w", err)
 	}
 	// A Service counts as created when it has a ready endpoint, so it comes after the pods.
-	if _, err := corev1.NewService(r.ctx, r.name, serviceArgs(r.args), r.parent,
-		pulumi.DependsOn([]pulumi.Resource{deployment})); err != nil {
-		return fmt.Errorf("register Service: %w", err)
+	service, err := corev1.NewService(r.ctx, r.name, serviceArgs(r.args), r.parent,
+		pulumi.DependsOn([]pulumi.Resource{deployment}))
+	if err != nil {
+		return nil, fmt.Errorf("register Service: %w", err)
 	}
-	return nil
+	return service, nil
+}
+
+func (r registration) networkPolicies() error {
+	err := kube.NewNetworkPolicy(r.ctx, r.name, metadata(r.args, appName), kube.Selector(appName),
+		apiIngress(r.args), apiEgress(r.args), r.parent)
+	if err != nil || r.args.Standby {
+		return err
+	}
+	return kube.NewNetworkPolicy(r.ctx, r.name+"-migrate", metadata(r.args, migrationName),
+		kube.Selector(migrationName), nil, migrationEgress(), r.parent)
+}
+
+// migration registers the Job and returns what the Deployment has to wait for. A standby gets its schema from the
+// primary region.
+func (r registration) migration(account *corev1.ServiceAccount) (pulumi.Resource, error) {
+	if r.args.Standby {
+		return account, nil
+	}
+	job, err := batchv1.NewJob(r.ctx, r.name+"-migrate", migrationArgs(r.args), r.parent,
+		pulumi.DependsOn([]pulumi.Resource{account}))
+	if err != nil {
+		return nil, fmt.Errorf("register migration Job: %w", err)
+	}
+	return job, nil
 }
 
 // configuration registers the ConfigMap and the Secret. The provider names them, and a change replaces

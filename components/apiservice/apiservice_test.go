@@ -19,7 +19,7 @@ func validArgs() apiservice.Args {
 		Region:      "eu-west-1",
 		Environment: "staging",
 		Image:       pulumi.String("registry.example.com/ai-agent-api@" + pulumitest.Digest),
-		Database:    apiservice.Database{SecretName: "ai-agent-db-app"},
+		Database:    apiservice.Database{SecretName: pulumi.String("ai-agent-db-app")},
 		Redis: apiservice.Redis{
 			Addresses:  []string{"redis-0:6379", "redis-1:6379"},
 			Username:   "ai-agent",
@@ -43,6 +43,29 @@ func register(args apiservice.Args) pulumi.RunFunc {
 func TestRegisteredObjects(t *testing.T) {
 	pulumitest.Up(t, register(validArgs())).Golden(t, "up")
 	pulumitest.Preview(t, register(validArgs())).Golden(t, "preview")
+}
+
+func standbyArgs() apiservice.Args {
+	args := validArgs()
+	args.Standby = true
+	return args
+}
+
+func ingressArgs() apiservice.Args {
+	args := validArgs()
+	args.Ingress = &apiservice.Ingress{
+		Hosts:          []string{"api.example.com", "eu-west-1.api.example.com"},
+		CertificateARN: pulumi.String("arn:aws:acm:eu-west-1:123456789012:certificate/0"),
+	}
+	return args
+}
+
+func TestStandby(t *testing.T) {
+	recording := pulumitest.Up(t, register(standbyArgs()))
+	recording.Golden(t, "standby")
+	if jobs := recording.OfType("kubernetes:batch/v1:Job"); len(jobs) > 0 {
+		t.Errorf("a region whose database takes no writes migrates it: %s", jobs[0].Name)
+	}
 }
 
 func TestUnknownImageInPreview(t *testing.T) {
@@ -92,6 +115,11 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 		}, []string{
 			`resources.requests.cpu: Invalid value: "lots"`, "resources.limits.memory: Required",
 			"minReplicas: Invalid value: 1", `logLevel: Unsupported value: "loud"`, `cacheTTL: Invalid value: "-5m"`,
+		}},
+		"ingress without its parts": {func(a *apiservice.Args) {
+			a.Ingress = &apiservice.Ingress{Hosts: []string{"API!"}}
+		}, []string{
+			`ingress.hosts[0]: Invalid value: "API!"`, "ingress.certificateARN: Required",
 		}},
 		"secret in plain environment": {func(a *apiservice.Args) { a.Env["MODEL_API_KEY"] = "sk" }, []string{
 			"env[MODEL_API_KEY]: Forbidden",

@@ -22,12 +22,16 @@ type Args struct {
 	Environment string
 	// Image is the image to run, by digest, such as the output of NewImage. Required.
 	Image pulumi.StringInput
+	// Standby says that the region's database takes no writes, so that there is nothing to migrate.
+	Standby bool
 	// Database says where the connection URL is.
 	Database Database
 	// Redis says how to reach the cache.
 	Redis Redis
 	// Model says how to reach the model server.
 	Model Model
+	// Ingress makes the API reachable from the internet. Nil: only from inside the cluster.
+	Ingress *Ingress
 
 	Settings
 }
@@ -35,7 +39,15 @@ type Args struct {
 // Database is PostgreSQL as the API sees it.
 type Database struct {
 	// SecretName is a Secret of the namespace whose key "uri" holds the connection URL. Required.
-	SecretName string
+	SecretName pulumi.StringInput
+}
+
+// Ingress is the edge on AWS: an application load balancer.
+type Ingress struct {
+	// Hosts are the DNS names that clients ask for, such as api.example.com. At least one.
+	Hosts []string
+	// CertificateARN is a certificate of ACM for Hosts, in the region of the cluster. Required.
+	CertificateARN pulumi.StringInput
 }
 
 // Redis is a Redis cluster as the API sees it.
@@ -103,11 +115,21 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	required(path.Child("region"), a.Region != "", "give the name of the region")
 	required(path.Child("environment"), a.Environment != "", "give the name of the environment")
 	required(path.Child("image"), a.Image != nil, "give the image to run, by digest")
-	required(path.Child("database", "secretName"), a.Database.SecretName != "", "give the Secret with the URL")
+	required(path.Child("database", "secretName"), a.Database.SecretName != nil, "give the Secret with the URL")
 	required(path.Child("redis", "addresses"), len(a.Redis.Addresses) > 0, "give at least one node as host:port")
 	required(path.Child("redis", "username"), a.Redis.Username != "", "give the name of the account")
 	required(path.Child("redis", "secretName"), a.Redis.SecretName != nil, "give the Secret with the password")
 	required(path.Child("model", "apiKey"), a.Model.APIKey != nil, "give the key of the model server")
+	if a.Ingress != nil {
+		edge := path.Child("ingress")
+		required(edge.Child("certificateARN"), a.Ingress.CertificateARN != nil, "give the certificate for the host")
+		required(edge.Child("hosts"), len(a.Ingress.Hosts) > 0, "give the names that clients ask for")
+		for i, host := range a.Ingress.Hosts {
+			for _, detail := range validation.IsDNS1123Subdomain(host) {
+				problems = append(problems, field.Invalid(edge.Child("hosts").Index(i), host, detail))
+			}
+		}
+	}
 	problems = append(problems, ValidateBaseURL(path.Child("model", "baseUrl"), a.Model.BaseURL)...)
 	return append(problems, a.Settings.Validate(path)...)
 }

@@ -83,7 +83,7 @@ func containerArgs(args Args, refs references) *corev1.ContainerArgs {
 		Args:            pulumi.ToStringArray([]string{"serve"}),
 		Ports: corev1.ContainerPortArray{&corev1.ContainerPortArgs{
 			Name:          pulumi.String("http"),
-			ContainerPort: pulumi.Int(8000),
+			ContainerPort: pulumi.Int(port),
 			Protocol:      pulumi.String("TCP"),
 		}},
 		EnvFrom: corev1.EnvFromSourceArray{&corev1.EnvFromSourceArgs{
@@ -109,9 +109,9 @@ func containerArgs(args Args, refs references) *corev1.ContainerArgs {
 	}
 }
 
-// databaseURL is the connection URL that the operator keeps in the cluster's Secret.
+// databaseURL is the connection URL in the database's Secret.
 func databaseURL(args Args) *corev1.EnvVarArgs {
-	return kube.EnvFromSecret("DATABASE_URL", pulumi.String(args.Database.SecretName), "uri")
+	return kube.EnvFromSecret("DATABASE_URL", args.Database.SecretName.ToStringOutput(), "uri")
 }
 
 func tolerations(nodeType string) corev1.TolerationArray {

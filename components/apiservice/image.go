@@ -20,15 +20,23 @@ type ImageArgs struct {
 	Target string
 	// Tag of the pushed image, for people: pods refer to the image by digest. Required.
 	Tag string
-	// Password of ImageSettings.Username. Required with it.
-	Password pulumi.StringInput
-
-	ImageSettings
+	// Repository is the name of the image without tag, with the registry's host in front. Required.
+	Repository pulumi.StringInput
+	// Login to the registry. Default: the credentials of the Docker client, from `docker login`.
+	Login *Login
+	// BuildNetwork is the network of the build's commands: default or host. Default default.
+	BuildNetwork string
 }
 
-// ImageSettings is the part of ImageArgs that a stack's configuration gives.
+// Login is an account of a registry.
+type Login struct {
+	Username, Password pulumi.StringInput
+}
+
+// ImageSettings is what a stack's configuration says of images.
 type ImageSettings struct {
-	// Repository is the name of the image without tag, with the registry's host in front. Required.
+	// Repository is the name of the image without tag, with the registry's host in front. Required, except with
+	// aws, which brings a registry of its own.
 	Repository string `json:"repository"`
 	// BuildNetwork is the network of the build's commands: default or host. Default default.
 	BuildNetwork string `json:"buildNetwork"`
@@ -48,15 +56,20 @@ func (s ImageSettings) Validate(path *field.Path) field.ErrorList {
 		problems = append(problems, field.Invalid(path.Child("repository"), s.Repository,
 			"must be host[:port]/path in lower case without tag, such as registry.example.com/ai-agent-api"))
 	}
-	if s.BuildNetwork != "" && !slices.Contains(buildNetworks, s.BuildNetwork) {
-		problems = append(problems, field.NotSupported(path.Child("buildNetwork"), s.BuildNetwork, buildNetworks))
+	return append(problems, ValidateBuildNetwork(path.Child("buildNetwork"), s.BuildNetwork)...)
+}
+
+// ValidateBuildNetwork reports a network that is neither empty nor known.
+func ValidateBuildNetwork(path *field.Path, value string) field.ErrorList {
+	if value != "" && !slices.Contains(buildNetworks, value) {
+		return field.ErrorList{field.NotSupported(path, value, buildNetworks)}
 	}
-	return problems
+	return nil
 }
 
 // Validate reports every problem of the arguments, each led by the path of its field below path.
 func (a ImageArgs) Validate(path *field.Path) field.ErrorList {
-	problems := a.ImageSettings.Validate(path)
+	problems := ValidateBuildNetwork(path.Child("buildNetwork"), a.BuildNetwork)
 	if a.Context == "" {
 		problems = append(problems, field.Required(path.Child("context"), "give the folder with the sources"))
 	}
@@ -66,8 +79,11 @@ func (a ImageArgs) Validate(path *field.Path) field.ErrorList {
 	if a.Tag == "" {
 		problems = append(problems, field.Required(path.Child("tag"), "give the tag to push"))
 	}
-	if a.Username != "" && a.Password == nil {
-		problems = append(problems, field.Required(path.Child("password"), "give the password of "+a.Username))
+	if a.Repository == nil {
+		problems = append(problems, field.Required(path.Child("repository"), "give the repository to push to"))
+	}
+	if a.Login != nil && (a.Login.Username == nil || a.Login.Password == nil) {
+		problems = append(problems, field.Required(path.Child("login"), "give both username and password"))
 	}
 	return problems
 }

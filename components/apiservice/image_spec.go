@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 )
 
 // repositoryPattern is the grammar of an image name that starts with a registry's host and has no tag.
@@ -25,14 +26,21 @@ func imageArgs(args ImageArgs) *docker.ImageArgs {
 	if args.BuildNetwork != "" {
 		build.Network = pulumi.String(args.BuildNetwork)
 	}
-	image := &docker.ImageArgs{Build: build, ImageName: pulumi.String(args.Repository + ":" + args.Tag)}
-	if args.Username != "" {
-		server, _, _ := strings.Cut(args.Repository, "/")
+	image := &docker.ImageArgs{Build: build, ImageName: pulumi.Sprintf("%s:%s", args.Repository, args.Tag)}
+	if args.Login != nil {
 		image.Registry = &docker.RegistryArgs{
-			Server:   pulumi.String(server),
-			Username: pulumi.String(args.Username),
-			Password: pulumi.ToSecret(args.Password.ToStringOutput()).(pulumi.StringOutput),
+			Server:   server(args.Repository),
+			Username: args.Login.Username.ToStringOutput(),
+			Password: pulumi.ToSecret(args.Login.Password.ToStringOutput()).(pulumi.StringOutput),
 		}
 	}
 	return image
+}
+
+// server returns the registry's host.
+func server(repository pulumi.StringInput) pulumi.StringOutput {
+	return pulumix.Cast[pulumi.StringOutput](pulumix.Apply(repository.ToStringOutput(), func(name string) string {
+		host, _, _ := strings.Cut(name, "/")
+		return host
+	}))
 }

@@ -12,11 +12,11 @@ import (
 
 func validImageArgs() apiservice.ImageArgs {
 	return apiservice.ImageArgs{
-		Context:       "./app",
-		Target:        "agentd",
-		Tag:           "staging",
-		Password:      pulumi.String("hunter2"),
-		ImageSettings: apiservice.ImageSettings{Repository: "registry.example.com/team/ai-agent-api", Username: "ci"},
+		Context:    "./app",
+		Target:     "agentd",
+		Tag:        "staging",
+		Repository: pulumi.String("registry.example.com/team/ai-agent-api"),
+		Login:      &apiservice.Login{Username: pulumi.String("ci"), Password: pulumi.String("hunter2")},
 	}
 }
 
@@ -48,7 +48,8 @@ func TestImageIsReferredToByDigest(t *testing.T) {
 func TestBadImageArgumentsRegisterNothing(t *testing.T) {
 	recording, err := pulumitest.Run(func(ctx *pulumi.Context) error {
 		_, err := apiservice.NewImage(ctx, "i", apiservice.ImageArgs{
-			ImageSettings: apiservice.ImageSettings{BuildNetwork: "none", Username: "ci"},
+			BuildNetwork: "none",
+			Login:        &apiservice.Login{Username: pulumi.String("ci")},
 		})
 		return err
 	}, false)
@@ -57,7 +58,7 @@ func TestBadImageArgumentsRegisterNothing(t *testing.T) {
 	}
 	for _, want := range []string{
 		"repository: Required", `buildNetwork: Unsupported value: "none"`, "context: Required", "target: Required",
-		"tag: Required", "password: Required",
+		"tag: Required", "login: Required",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not contain %q:\n%v", want, err)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"agentstack/internal/kube"
@@ -33,8 +35,24 @@ type Args struct {
 	Namespace string
 	// Region is the value of the region label. Required.
 	Region string
+	// Store keeps the WAL archive and the base backups, in a folder of the region's own. Nil: there are none, and a
+	// lost volume can only be replaced from another instance.
+	Store *kube.ObjectStore
+	// Standby makes the cluster a copy of another region's, which can be read and takes no writes. Nil: the cluster
+	// takes the writes.
+	Standby *Standby
+	// AppPassword is the password of the application's role. Nil: generated once. A standby gets the primary's.
+	AppPassword pulumi.StringInput
 
 	Settings
+}
+
+// Standby names the cluster that a standby follows.
+type Standby struct {
+	// PrimaryRegion is the region that takes the writes. Required.
+	PrimaryRegion string
+	// Store is the one that the primary region archives to. Required.
+	Store kube.ObjectStore
 }
 
 // Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
@@ -55,6 +73,20 @@ type Settings struct {
 	Resources kube.Resources `json:"resources"`
 	// Parameters are settings of postgresql.conf. Default: those of the operator.
 	Parameters map[string]string `json:"parameters"`
+	// Backup configures the base backups.
+	Backup Backup `json:"backup"`
+	// PromotionToken is what the former primary left behind when it was demoted, for the region that is primary now:
+	// see docs/failover.md. Default: none, which promotes a standby as it is.
+	PromotionToken string `json:"promotionToken"`
+}
+
+// Backup says when base backups are made and how long they are kept, together with the WAL since the oldest of them.
+type Backup struct {
+	// Schedule has six fields, the first of them the second of the minute, in UTC. Default "0 0 1 * * *": every day at
+	// one o'clock. https://pkg.go.dev/github.com/robfig/cron#hdr-CRON_Expression_Format
+	Schedule string `json:"schedule"`
+	// RetentionDays is for how many days back every moment can be restored. Default 30.
+	RetentionDays int `json:"retentionDays"`
 }
 
 // Storage describes the two volumes of an instance.
@@ -65,6 +97,11 @@ type Storage struct {
 	Size string `json:"size"`
 	// WALSize is the size of the volume for the write-ahead log, a Kubernetes quantity. Default 5Gi.
 	WALSize string `json:"walSize"`
+}
+
+// ImageName returns Image or its default.
+func (s Settings) ImageName() string {
+	return s.withDefaults().Image
 }
 
 func (s Settings) withDefaults() Settings {
@@ -79,6 +116,12 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.DataDurability == "" {
 		s.DataDurability = DurabilityRequired
+	}
+	if s.Backup.Schedule == "" {
+		s.Backup.Schedule = "0 0 1 * * *"
+	}
+	if s.Backup.RetentionDays == 0 {
+		s.Backup.RetentionDays = 30
 	}
 	if s.Storage.Size == "" {
 		s.Storage.Size = "10Gi"
@@ -102,7 +145,31 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	if a.Region == "" {
 		problems = append(problems, field.Required(path.Child("region"), "give the name of the region"))
 	}
+	if a.Store != nil {
+		problems = append(problems, a.Store.Validate(path.Child("store"))...)
+	}
+	problems = append(problems, a.validateStandby(path.Child("standby"))...)
 	return append(problems, a.Settings.Validate(path)...)
+}
+
+func (a Args) validateStandby(path *field.Path) field.ErrorList {
+	if a.Standby == nil {
+		return nil
+	}
+	problems := a.Standby.Store.Validate(path.Child("store"))
+	if a.Store == nil {
+		problems = append(problems, field.Forbidden(path, "a standby needs a store of its own, for the day it leads"))
+	}
+	if a.AppPassword == nil {
+		problems = append(problems, field.Forbidden(path, "a standby needs the appPassword of the primary"))
+	}
+	switch a.Standby.PrimaryRegion {
+	case "":
+		problems = append(problems, field.Required(path.Child("primaryRegion"), "give the region with the writes"))
+	case a.Region:
+		problems = append(problems, field.Invalid(path.Child("primaryRegion"), a.Region, "must be another region"))
+	}
+	return problems
 }
 
 // Validate reports every problem of the settings, each led by the path of its field below path.
@@ -123,6 +190,14 @@ func (s Settings) Validate(path *field.Path) field.ErrorList {
 	}
 	if !slices.Contains(durabilities, s.DataDurability) {
 		problems = append(problems, field.NotSupported(path.Child("dataDurability"), s.DataDurability, durabilities))
+	}
+	if fields := strings.Fields(s.Backup.Schedule); len(fields) != 6 {
+		problems = append(problems, field.Invalid(path.Child("backup", "schedule"), s.Backup.Schedule,
+			`must have six fields, of which the first is the second, such as "0 0 1 * * *"`))
+	}
+	if s.Backup.RetentionDays < 1 {
+		problems = append(problems, field.Invalid(path.Child("backup", "retentionDays"), s.Backup.RetentionDays,
+			"must be at least 1"))
 	}
 	problems = append(problems, kube.Quantity(path.Child("storage", "size"), s.Storage.Size)...)
 	problems = append(problems, kube.Quantity(path.Child("storage", "walSize"), s.Storage.WALSize)...)

@@ -14,17 +14,25 @@ const (
 	switchoverDelay = 60
 )
 
+const apiVersion = "postgresql.cnpg.io/v1"
+
+func (a Args) metadata(name string) kube.Metadata {
+	return kube.Metadata{
+		Name:      name,
+		Namespace: a.Namespace,
+		Labels:    kube.Labels(clusterName, "database", a.Region),
+	}
+}
+
 func clusterResource(args Args) kube.CustomResource[clusterSpec] {
+	metadata := args.metadata(clusterName)
+	metadata.Annotations = kube.WaitForReady
 	return kube.CustomResource[clusterSpec]{
-		APIVersion: "postgresql.cnpg.io/v1",
+		APIVersion: apiVersion,
 		Kind:       "Cluster",
-		Metadata: kube.Metadata{
-			Name:        clusterName,
-			Namespace:   args.Namespace,
-			Labels:      kube.Labels(clusterName, "database", args.Region),
-			Annotations: kube.WaitForReady,
-		},
-		Spec: newClusterSpec(args),
+		Metadata:   metadata,
+		Spec:       newClusterSpec(args),
+		References: storeReferences(args),
 	}
 }
 
@@ -39,14 +47,15 @@ func newClusterSpec(args Args) clusterSpec {
 		StopDelay:             stopDelay,
 		SwitchoverDelay:       switchoverDelay,
 		PostgreSQL:            postgresqlSpec{Parameters: args.Parameters, Synchronous: newSynchronousSpec(args)},
-		Bootstrap: bootstrapSpec{InitDB: initDBSpec{
-			Database:               Database,
-			Owner:                  Database,
-			PostInitApplicationSQL: []string{"CREATE EXTENSION IF NOT EXISTS vector"},
-		}},
-		Storage:    storageSpec{Size: args.Storage.Size, StorageClass: args.Storage.Class},
-		WALStorage: storageSpec{Size: args.Storage.WALSize, StorageClass: args.Storage.Class},
-		Resources:  args.Resources,
+		Bootstrap:             newBootstrapSpec(args),
+		Managed:               managedSpec{Roles: []roleSpec{backupRole}},
+		Backup:                newBackupSpec(args),
+		Replica:               newReplicaSpec(args),
+		ExternalClusters:      newExternalClusters(args),
+		Env:                   storeEnv(args),
+		Storage:               storageSpec{Size: args.Storage.Size, StorageClass: args.Storage.Class},
+		WALStorage:            storageSpec{Size: args.Storage.WALSize, StorageClass: args.Storage.Class},
+		Resources:             args.Resources,
 		Affinity: affinitySpec{
 			EnablePodAntiAffinity: true,
 			PodAntiAffinityType:   "preferred",
@@ -59,6 +68,19 @@ func newClusterSpec(args Args) clusterSpec {
 			kube.LabelPartOf: kube.PartOf,
 		}},
 	}
+}
+
+// backupRole reads everything, past row-level security, and makes databases to restore into. As a member of the
+// application's role it can give those to it.
+var backupRole = roleSpec{
+	Name:           BackupRole,
+	Ensure:         "present",
+	Comment:        "logical backups and restores",
+	Login:          true,
+	CreateDB:       true,
+	BypassRLS:      true,
+	InRoles:        []string{"pg_read_all_data", Database},
+	PasswordSecret: objectReference{Name: backupSecret},
 }
 
 // newSynchronousSpec returns nil for a cluster without replicas. With DurabilityRequired the operator

@@ -15,6 +15,11 @@ type clusterSpec struct {
 	SwitchoverDelay       int               `json:"switchoverDelay"`
 	PostgreSQL            postgresqlSpec    `json:"postgresql,omitzero"`
 	Bootstrap             bootstrapSpec     `json:"bootstrap"`
+	Managed               managedSpec       `json:"managed"`
+	Backup                *backupSpec       `json:"backup,omitempty"`
+	Replica               *replicaSpec      `json:"replica,omitempty"`
+	ExternalClusters      []externalCluster `json:"externalClusters,omitempty"`
+	Env                   []envVar          `json:"env,omitempty"`
 	Storage               storageSpec       `json:"storage"`
 	WALStorage            storageSpec       `json:"walStorage"`
 	Resources             kube.Resources    `json:"resources"`
@@ -36,13 +41,59 @@ type synchronousSpec struct {
 }
 
 type bootstrapSpec struct {
-	InitDB initDBSpec `json:"initdb"`
+	InitDB   *initDBSpec   `json:"initdb,omitempty"`
+	Recovery *recoverySpec `json:"recovery,omitempty"`
 }
 
 type initDBSpec struct {
-	Database               string   `json:"database"`
-	Owner                  string   `json:"owner"`
-	PostInitApplicationSQL []string `json:"postInitApplicationSQL,omitempty"`
+	Database               string          `json:"database"`
+	Owner                  string          `json:"owner"`
+	Secret                 objectReference `json:"secret"`
+	PostInitApplicationSQL []string        `json:"postInitApplicationSQL,omitempty"`
+	PostInitTemplateSQL    []string        `json:"postInitTemplateSQL,omitempty"`
+}
+
+type recoverySpec struct {
+	Source   string          `json:"source"`
+	Database string          `json:"database"`
+	Owner    string          `json:"owner"`
+	Secret   objectReference `json:"secret"`
+}
+
+type objectReference struct {
+	Name string `json:"name"`
+}
+
+type managedSpec struct {
+	Roles []roleSpec `json:"roles"`
+}
+
+type roleSpec struct {
+	Name           string          `json:"name"`
+	Ensure         string          `json:"ensure"`
+	Comment        string          `json:"comment"`
+	Login          bool            `json:"login"`
+	CreateDB       bool            `json:"createdb"`
+	BypassRLS      bool            `json:"bypassrls"`
+	InRoles        []string        `json:"inRoles"`
+	PasswordSecret objectReference `json:"passwordSecret"`
+}
+
+type replicaSpec struct {
+	Self           string `json:"self"`
+	Primary        string `json:"primary"`
+	Source         string `json:"source"`
+	PromotionToken string `json:"promotionToken,omitempty"`
+}
+
+type externalCluster struct {
+	Name              string     `json:"name"`
+	BarmanObjectStore barmanSpec `json:"barmanObjectStore"`
+}
+
+type envVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 type storageSpec struct {

@@ -24,6 +24,18 @@ func validArgs() hapostgres.Args {
 	}
 }
 
+func storeArgs() hapostgres.Args {
+	args := validArgs()
+	args.Store = &kube.ObjectStore{
+		Endpoint:   "http://object-store.ai-agent.svc:7070",
+		Region:     "us-east-1",
+		Bucket:     "backups",
+		SecretName: pulumi.String("object-store"),
+	}
+	args.Backup = hapostgres.Backup{Schedule: "0 30 3 * * *", RetentionDays: 7}
+	return args
+}
+
 func register(args hapostgres.Args) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		_, err := hapostgres.New(ctx, "ai-agent-db-eu-west-1", args)
@@ -41,6 +53,9 @@ func TestRegisteredObjects(t *testing.T) {
 	pulumitest.Preview(t, register(validArgs())).Golden(t, "preview")
 	minimal := hapostgres.Args{Namespace: "ai-agent", Region: "eu-west-1"}
 	pulumitest.Up(t, register(minimal)).Golden(t, "defaults")
+	pulumitest.Up(t, register(storeArgs())).Golden(t, "store")
+	pulumitest.Preview(t, register(storeArgs())).Golden(t, "store-preview")
+	pulumitest.Up(t, register(standbyArgs())).Golden(t, "standby")
 }
 
 func TestSynchronousReplication(t *testing.T) {
@@ -102,12 +117,13 @@ func TestWaitsUntilReady(t *testing.T) {
 }
 
 func TestBadArgumentsRegisterNothing(t *testing.T) {
-	args := hapostgres.Args{Settings: hapostgres.Settings{
+	args := hapostgres.Args{Store: &kube.ObjectStore{Endpoint: "s3.example.com"}, Settings: hapostgres.Settings{
 		Image:               "postgres:latest",
 		Instances:           -1,
 		SynchronousReplicas: 1,
 		DataDurability:      "eventually",
 		Storage:             hapostgres.Storage{Size: "big", WALSize: "-1Gi"},
+		Backup:              hapostgres.Backup{Schedule: "0 2 * * *", RetentionDays: -1},
 		Resources: kube.Resources{
 			Requests: kube.ResourceList{CPU: "1", Memory: "2Gi"},
 			Limits:   kube.ResourceList{Memory: "1Gi"},
@@ -120,6 +136,8 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 	for _, want := range []string{
 		"namespace: Required", "region: Required", `image: Invalid value: "postgres:latest"`,
 		"instances: Invalid value: -1", "synchronousReplicas: Invalid value: 1",
+		`backup.schedule: Invalid value: "0 2 * * *"`, "backup.retentionDays: Invalid value: -1",
+		`store.endpoint: Invalid value: "s3.example.com"`, "store.bucket: Required", "store.region: Required",
 		`dataDurability: Unsupported value: "eventually"`, `storage.size: Invalid value: "big"`,
 		`storage.walSize: Invalid value: "-1Gi"`, `resources.requests.memory: Invalid value: "2Gi"`,
 	} {

@@ -25,19 +25,20 @@ func register(primary string, names ...string) pulumi.RunFunc {
 			if err != nil {
 				return err
 			}
-			args.Regions = append(args.Regions, multiregion.Region{Name: name, Provider: provider})
+			args.Regions = append(args.Regions, multiregion.Region{Name: name, Kubernetes: provider})
 		}
 		_, err := multiregion.New(ctx, "all", args)
 		return err
 	}
 }
 
-func deployConfigMap(ctx *pulumi.Context, region string, parent pulumi.ResourceOption) (pulumi.Map, error) {
-	config, err := corev1.NewConfigMap(ctx, "c-"+region, &corev1.ConfigMapArgs{}, parent)
+func deployConfigMap(ctx *pulumi.Context, target multiregion.Target, parent pulumi.ResourceOption,
+) (multiregion.Deployment, error) {
+	config, err := corev1.NewConfigMap(ctx, "c-"+target.Region, &corev1.ConfigMapArgs{}, parent)
 	if err != nil {
-		return nil, err
+		return multiregion.Deployment{}, err
 	}
-	return pulumi.Map{"uid": config.Metadata.Uid()}, nil
+	return multiregion.Deployment{Outputs: pulumi.Map{"uid": config.Metadata.Uid()}}, nil
 }
 
 func TestRegisteredObjects(t *testing.T) {
@@ -64,18 +65,29 @@ func TestPrimaryRegionIsDeployedFirst(t *testing.T) {
 		}
 		args := multiregion.Args{
 			Primary: "b",
-			Deploy: func(_ *pulumi.Context, region string, _ pulumi.ResourceOption) (pulumi.Map, error) {
-				deployed = append(deployed, region)
-				return pulumi.Map{}, nil
+			Prepare: func(shared multiregion.Shared) error {
+				deployed = append(deployed, "prepared")
+				if shared != (multiregion.Shared{}) {
+					t.Errorf("without AWS, shared = %v, want nothing", shared)
+				}
+				return nil
+			},
+			Deploy: func(_ *pulumi.Context, target multiregion.Target, _ pulumi.ResourceOption,
+			) (multiregion.Deployment, error) {
+				deployed = append(deployed, target.Region)
+				if target.Primary != (target.Region == "b") || target.Store != nil || target.CertificateARN != nil {
+					t.Errorf("without AWS, target = %+v", target)
+				}
+				return multiregion.Deployment{Outputs: pulumi.Map{}}, nil
 			},
 		}
 		for _, name := range []string{"a", "b", "c"} {
-			args.Regions = append(args.Regions, multiregion.Region{Name: name, Provider: provider})
+			args.Regions = append(args.Regions, multiregion.Region{Name: name, Kubernetes: provider})
 		}
 		_, err = multiregion.New(ctx, "all", args)
 		return err
 	})
-	if want := []string{"b", "a", "c"}; !slices.Equal(deployed, want) {
+	if want := []string{"prepared", "b", "a", "c"}; !slices.Equal(deployed, want) {
 		t.Errorf("deployed %v, want %v", deployed, want)
 	}
 }
@@ -88,9 +100,9 @@ func TestErrorNamesTheRegion(t *testing.T) {
 		}
 		_, err = multiregion.New(ctx, "all", multiregion.Args{
 			Primary: "eu-west-1",
-			Regions: []multiregion.Region{{Name: "eu-west-1", Provider: provider}},
-			Deploy: func(*pulumi.Context, string, pulumi.ResourceOption) (pulumi.Map, error) {
-				return nil, errors.New("no room")
+			Regions: []multiregion.Region{{Name: "eu-west-1", Kubernetes: provider}},
+			Deploy: func(*pulumi.Context, multiregion.Target, pulumi.ResourceOption) (multiregion.Deployment, error) {
+				return multiregion.Deployment{}, errors.New("no room")
 			},
 		})
 		return err
@@ -112,7 +124,7 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 		t.Fatal("bad arguments were accepted")
 	}
 	for _, want := range []string{
-		"regions[0].provider: Required", `regions[1].name: Duplicate value: "a"`, "regions[2].name: Required",
+		"regions[0].kubernetes: Required", `regions[1].name: Duplicate value: "a"`, "regions[2].name: Required",
 		`primary: Unsupported value: "elsewhere"`, "deploy: Required",
 	} {
 		if !strings.Contains(err.Error(), want) {

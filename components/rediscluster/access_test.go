@@ -3,6 +3,7 @@ package rediscluster
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -64,6 +65,16 @@ func TestAccess(t *testing.T) {
 		{"replica of this shard", "replica", replicaPassword(0), []string{"ping"}, true},
 		{"replica of another shard", "replica", replicaPassword(1), []string{"ping"}, false},
 		{"replica reads", "replica", replicaPassword(0), []string{"get", "first:0"}, false},
+		{"exporter looks", "exporter", exporterPassword, []string{"info", "all"}, true},
+		{"exporter looks at the cluster", "exporter", exporterPassword, []string{"cluster", "info"}, true},
+		{"exporter looks at latencies", "exporter", exporterPassword, []string{"latency", "latest"}, true},
+		{"exporter reads", "exporter", exporterPassword, []string{"get", "first:0"}, false},
+		{"exporter writes", "exporter", exporterPassword, []string{"set", "first:0", "x"}, false},
+		{"exporter lists keys", "exporter", exporterPassword, []string{"scan", "0"}, false},
+		{"exporter empties the node", "exporter", exporterPassword, []string{"flushall"}, false},
+		{"exporter reads settings", "exporter", exporterPassword, []string{"config", "get", "masterauth"}, false},
+		{"exporter reads slow commands", "exporter", exporterPassword, []string{"slowlog", "get"}, false},
+		{"exporter resets the node", "exporter", exporterPassword, []string{"cluster", "reset"}, false},
 		{"nobody in particular", "default", "", []string{"ping"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,5 +94,22 @@ func TestAccess(t *testing.T) {
 				t.Errorf("%s has mode %v", entry, info.Mode())
 			}
 		}
+	}
+}
+
+// A limit of zero would make the share of it that is used meaningless.
+func TestExporterSeesTheMemoryLimit(t *testing.T) {
+	t.Parallel()
+	c := newTestCluster(t)
+	c.assignAddresses(1)
+	node := c.leaders[0]
+	node.startRedis()
+	var output string
+	c.eventually("start of redis-server", func() (err error) {
+		output, err = node.cli("exporter", exporterPassword, "info", "memory")
+		return err
+	})
+	if !strings.Contains(output, "\nmaxmemory:33554432") {
+		t.Errorf("INFO does not tell the limit of 33554432 bytes:\n%s", output)
 	}
 }

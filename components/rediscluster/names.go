@@ -7,10 +7,11 @@ import (
 	"agentstack/internal/kube"
 )
 
-// Ports of a node: for clients, and for the other nodes. Redis puts the second 10000 above the first.
+// Ports of a pod: for clients, for the other nodes (Redis puts it 10000 above the first), and for metrics.
 const (
-	port    = 6379
-	busPort = port + 10000
+	port        = 6379
+	busPort     = port + 10000
+	metricsPort = 9121
 )
 
 // role is what a pod is at the start of the cluster, and what it returns to.

@@ -26,15 +26,18 @@ const (
 
 // podParts are the objects that the pods refer to, by name, and the checksum of the scripts.
 type podParts struct {
-	appSecret, operatorSecret, scripts pulumi.StringOutput
-	checksum                           string
+	appSecret, operatorSecret, exporterSecret, scripts pulumi.StringOutput
+	checksum                                           string
 }
 
 func podTemplate(args Args, r role, parts podParts) *corev1.PodTemplateSpecArgs {
 	return &corev1.PodTemplateSpecArgs{
 		Metadata: &metav1.ObjectMetaArgs{
-			Labels:      kube.StringMap(kube.Merge(args.labels(), r.selector())),
-			Annotations: pulumi.StringMap{"checksum/scripts": pulumi.String(parts.checksum)},
+			Labels: kube.StringMap(kube.Merge(args.labels(), r.selector())),
+			Annotations: pulumi.ToStringMap(map[string]string{
+				"checksum/scripts":     parts.checksum,
+				"prometheus.io/scrape": "true",
+			}),
 		},
 		Spec: &corev1.PodSpecArgs{
 			AutomountServiceAccountToken:  pulumi.Bool(false),
@@ -47,6 +50,7 @@ func podTemplate(args Args, r role, parts podParts) *corev1.PodTemplateSpecArgs 
 			Containers: corev1.ContainerArray{
 				redisContainer(args, parts),
 				agentContainer(args, parts),
+				exporterContainer(parts),
 			},
 		},
 	}
@@ -67,6 +71,7 @@ func redisContainer(args Args, parts podParts) *corev1.ContainerArgs {
 			kube.Env("MAXMEMORY", strconv.FormatInt(args.maxMemory(), 10)),
 			kube.Env("APP_USERNAME", Username),
 			kube.EnvFromSecret("APP_PASSWORD", parts.appSecret, PasswordKey),
+			kube.EnvFromSecret("EXPORTER_PASSWORD", parts.exporterSecret, PasswordKey),
 		),
 		Resources:       args.Resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),

@@ -118,6 +118,10 @@ func newPodParts(ctx *pulumi.Context, name string, args Args, child pulumi.Resou
 	if err != nil {
 		return podParts{}, err
 	}
+	exporter, err := kube.NewGeneratedSecret(ctx, name+"-exporter", args.metadata(Name+"-exporter"), PasswordKey, child)
+	if err != nil {
+		return podParts{}, err
+	}
 	files, err := scriptFiles()
 	if err != nil {
 		return podParts{}, err
@@ -129,13 +133,18 @@ func newPodParts(ctx *pulumi.Context, name string, args Args, child pulumi.Resou
 	return podParts{
 		appSecret:      app.Metadata.Name().Elem(),
 		operatorSecret: operator.Metadata.Name().Elem(),
+		exporterSecret: exporter.Metadata.Name().Elem(),
 		scripts:        scripts.Metadata.Name().Elem(),
 		checksum:       checksum(files),
 	}, nil
 }
 
-// newAccess registers the Services and the disruption budgets.
+// newAccess registers the Services, the disruption budgets and the network policy.
 func newAccess(ctx *pulumi.Context, name string, args Args, child pulumi.ResourceOption) error {
+	err := kube.NewNetworkPolicy(ctx, name, args.metadata(Name), kube.Selector(Name), ingress(), egress(), child)
+	if err != nil {
+		return err
+	}
 	if _, err := corev1.NewService(ctx, name, service(args), child); err != nil {
 		return fmt.Errorf("register Service: %w", err)
 	}

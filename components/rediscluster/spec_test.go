@@ -1,6 +1,7 @@
 package rediscluster
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,52 @@ func TestNewInPreview(t *testing.T) {
 	up, preview := pulumitest.Up(t, program(valid())), pulumitest.Preview(t, program(valid()))
 	if !slices.Equal(up.References(), preview.References()) {
 		t.Errorf("preview registers %v, up registers %v", preview.References(), up.References())
+	}
+}
+
+func TestExporter(t *testing.T) {
+	recording := pulumitest.Up(t, program(valid()))
+	for _, set := range recording.OfType("kubernetes:apps/v1:StatefulSet") {
+		if got := set.At("spec", "template", "metadata", "annotations", "prometheus.io/scrape"); got != "true" {
+			t.Errorf("the pods of %s have prometheus.io/scrape=%v", set.Name, got)
+		}
+		found := map[any]any{}
+		list, _ := set.At("spec", "template", "spec", "containers").([]any)
+		for i := range list {
+			port := []any{"spec", "template", "spec", "containers", i, "ports", 0}
+			found[set.At(append(port, "name")...)] = set.At(append(port, "containerPort")...)
+		}
+		if found["metrics"] != 9121.0 {
+			t.Errorf("the first ports of the containers of %s are %v, want metrics at 9121", set.Name, found)
+		}
+	}
+}
+
+func TestNetworkPolicy(t *testing.T) {
+	policy := pulumitest.Up(t, program(valid())).Find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", "redis")
+	nodes := map[string]any{"matchLabels": map[string]any{"app.kubernetes.io/name": "ai-agent-redis"}}
+	if got := policy.At("spec", "podSelector"); !reflect.DeepEqual(got, nodes) {
+		t.Errorf("selects %v, want the nodes", got)
+	}
+	for rule, want := range []struct {
+		name  string
+		ports []any
+	}{{"ai-agent-api", []any{6379.0}}, {Name, []any{6379.0, 16379.0}}, {"prometheus", []any{9121.0}}} {
+		at := func(path ...any) any { return policy.At(append([]any{"spec", "ingress", rule}, path...)...) }
+		if got := at("from", 0, "podSelector", "matchLabels", "app.kubernetes.io/name"); got != want.name {
+			t.Errorf("rule %d lets in %v, want %s", rule, got, want.name)
+		}
+		var ports []any
+		list, _ := at("ports").([]any)
+		for i := range list {
+			ports = append(ports, at("ports", i, "port"))
+		}
+		if !slices.Equal(ports, want.ports) || at("from", 1) != nil {
+			t.Errorf("rule %d is %v, want ports %v", rule, at(), want.ports)
+		}
+	}
+	if policy.At("spec", "ingress", 3) != nil || policy.At("spec", "egress", 2) != nil {
+		t.Errorf("there are more rules: %v", policy.At("spec"))
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 
 	appPassword      = "APPLICATIONPASSWORD"
 	operatorPassword = "OPERATORPASSWORD"
+	exporterPassword = "EXPORTERPASSWORD"
 
 	// nssWrapper resolves host names from a file, for the processes that are started with it.
 	nssWrapper = "libnss_wrapper.so"
@@ -151,7 +152,7 @@ func (p *testPod) env() []string {
 		"POD_IP="+p.ip, fmt.Sprintf("REDIS_PORT=%d", p.port), "SELF="+p.endpoint(),
 		"LEADERS="+endpoints(p.cluster.leaders), "FOLLOWERS="+endpoints(p.cluster.followers),
 		"REDISCLI_AUTH="+operatorPassword,
-		"APP_USERNAME="+Username, "APP_PASSWORD="+appPassword,
+		"APP_USERNAME="+Username, "APP_PASSWORD="+appPassword, "EXPORTER_PASSWORD="+exporterPassword,
 		"DATA_DIR="+p.disk, "RUN_DIR="+p.memory, "MAXMEMORY=33554432")
 }
 

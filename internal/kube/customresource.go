@@ -21,6 +21,9 @@ type CustomResource[Spec any] struct {
 	Kind       string
 	Metadata   Metadata
 	Spec       Spec
+	// References are the strings of Spec that another resource produces: a string of Spec that is one of the keys
+	// stands for the value. Default: none.
+	References map[string]pulumi.StringInput
 }
 
 // NewCustomResource registers r. It is the only place where a typed object becomes an untyped one.
@@ -39,10 +42,29 @@ func NewCustomResource[Spec any](ctx *pulumi.Context, name string, r CustomResou
 		ApiVersion:  pulumi.String(r.APIVersion),
 		Kind:        pulumi.String(r.Kind),
 		Metadata:    r.Metadata.Args(),
-		OtherFields: kubernetes.UntypedArgs{"spec": spec},
+		OtherFields: kubernetes.UntypedArgs{"spec": resolve(spec, r.References)},
 	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("register %s %s: %w", r.Kind, r.Metadata.Name, err)
 	}
 	return object, nil
+}
+
+// resolve returns a decoded JSON value with the references in place of the strings that stand for them.
+func resolve(value any, references map[string]pulumi.StringInput) any {
+	switch node := value.(type) {
+	case map[string]any:
+		for key, child := range node {
+			node[key] = resolve(child, references)
+		}
+	case []any:
+		for i, child := range node {
+			node[i] = resolve(child, references)
+		}
+	case string:
+		if reference, found := references[node]; found {
+			return reference
+		}
+	}
+	return value
 }

@@ -10,19 +10,31 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 )
 
+// opaque is the type of a Secret that names none.
+const opaque = "Opaque"
+
 // NewSecret registers an Opaque Secret with the given values. The SDK marks the data of every Secret, so
 // that the values are encrypted in the stack's state even when the caller forgot to.
 func NewSecret(ctx *pulumi.Context, name string, meta Metadata, values pulumi.StringMap,
+	opts ...pulumi.ResourceOption,
+) (*corev1.Secret, error) {
+	return NewSecretOfType(ctx, name, meta, opaque, values, opts...)
+}
+
+// NewSecretOfType is NewSecret for a Secret of another type, such as kubernetes.io/basic-auth.
+// https://kubernetes.io/docs/concepts/configuration/secret/#secret-types
+func NewSecretOfType(ctx *pulumi.Context, name string, meta Metadata, secretType string, values pulumi.StringMap,
 	opts ...pulumi.ResourceOption,
 ) (*corev1.Secret, error) {
 	data := pulumi.StringMap{}
 	for key, value := range values {
 		data[key] = encode(value)
 	}
-	secret, err := corev1.NewSecret(ctx, name, &corev1.SecretArgs{
-		Metadata: meta.Args(),
-		Data:     data,
-	}, opts...)
+	args := &corev1.SecretArgs{Metadata: meta.Args(), Data: data}
+	if secretType != opaque {
+		args.Type = pulumi.String(secretType)
+	}
+	secret, err := corev1.NewSecret(ctx, name, args, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("register Secret %s: %w", name, err)
 	}

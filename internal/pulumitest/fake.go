@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -14,9 +15,14 @@ import (
 const Digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 // fakeOutputs returns what a provider would report after creating the resource: its inputs, and the values
-// that only the provider knows and that this program uses.
-func fakeOutputs(args pulumi.MockResourceArgs) resource.PropertyMap {
+// that only the provider knows and that this program uses. region is that of the resource's provider.
+func fakeOutputs(args pulumi.MockResourceArgs, region string) resource.PropertyMap {
 	outputs := args.Inputs.Copy()
+	if strings.HasPrefix(args.TypeToken, "aws:") {
+		outputs = awsOutputs(args, region)
+		maps.Copy(outputs, args.Inputs)
+		return outputs
+	}
 	switch {
 	case args.TypeToken == "docker:index/image:Image":
 		repository := withoutTag(outputs["imageName"].StringValue())
@@ -27,8 +33,29 @@ func fakeOutputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 			metadata["name"] = resource.NewStringProperty(args.Name + "-" + suffix(args.Inputs))
 		}
 		outputs["metadata"] = resource.NewObjectProperty(metadata)
+		if strings.HasSuffix(args.TypeToken, ":Ingress") {
+			outputs["status"] = loadBalancer(args.Name)
+		}
 	}
 	return outputs
+}
+
+// previewOutputs returns what is known of a resource before it exists. A provider knows more than that, but the data of
+// a Secret is the one thing that other resources are made from: the SDK's mocks take no secret that is unknown.
+func previewOutputs(args pulumi.MockResourceArgs) resource.PropertyMap {
+	outputs := resource.PropertyMap{}
+	if data, given := args.Inputs["data"]; given && args.TypeToken == "kubernetes:core/v1:Secret" {
+		outputs["data"] = data
+	}
+	return outputs
+}
+
+// loadBalancer is the status that the controller of a load balancer gives to an object.
+func loadBalancer(name string) resource.PropertyValue {
+	ingress := map[string]any{"hostname": name + ".elb.amazonaws.com"}
+	return resource.NewObjectProperty(resource.NewPropertyMapFromMap(map[string]any{
+		"loadBalancer": map[string]any{"ingress": []any{ingress}},
+	}))
 }
 
 // suffix stands for the random end of a name that a provider makes. It depends on the inputs, because a

@@ -56,6 +56,14 @@ func TestRecordingHidesSecrets(t *testing.T) {
 	}
 }
 
+func TestRevealedRecordingHoldsSecrets(t *testing.T) {
+	secret, _ := pulumi.ToSecret(pulumi.String("hunter2")).(pulumi.StringOutput)
+	recording := UpRevealed(t, program(secret))
+	if got := recording.Find(t, "kubernetes:core/v1:Secret", "s").At("stringData", "key"); got != "hunter2" {
+		t.Errorf("the value is %v", got)
+	}
+}
+
 func TestRecordingHoldsOptionsAndDependencies(t *testing.T) {
 	recording := Up(t, program(pulumi.String("v")))
 	configMap := recording.Find(t, "kubernetes:core/v1:ConfigMap", "c")

@@ -3,6 +3,7 @@
 package pulumitest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync"
@@ -51,10 +52,23 @@ func Preview(t testing.TB, program pulumi.RunFunc, config ...Config) *Recording 
 
 // Run runs program and returns what it registered together with the error that it ended with.
 func Run(program pulumi.RunFunc, dryRun bool, config ...Config) (*Recording, error) {
+	return record(program, &recorder{dryRun: dryRun, regions: map[string]string{}}, config...)
+}
+
+// UpRevealed is Up with the values of secrets in the recording, for those who check what a provider gets.
+func UpRevealed(t testing.TB, program pulumi.RunFunc, config ...Config) *Recording {
+	t.Helper()
+	recording, err := record(program, &recorder{reveal: true, regions: map[string]string{}}, config...)
+	if err != nil {
+		t.Fatalf("run program: %v", err)
+	}
+	return recording
+}
+
+func record(program pulumi.RunFunc, recorder *recorder, config ...Config) (*Recording, error) {
 	defer withoutEnv("KUBECONFIG")()
-	recorder := &recorder{dryRun: dryRun}
 	configure := func(info *pulumi.RunInfo) {
-		info.DryRun = dryRun
+		info.DryRun = recorder.dryRun
 		for _, c := range config {
 			info.Config, info.ConfigSecretKeys = c.Values, c.Secret
 		}
@@ -76,30 +90,46 @@ func withoutEnv(name string) (restore func()) {
 
 type recorder struct {
 	dryRun bool
+	reveal bool // record the values of secrets
 
 	mu        sync.Mutex
 	resources []Resource
+	regions   map[string]string // of AWS providers, by their references
 	outputs   int
 }
 
 // NewResource implements pulumi.MockResourceMonitor.
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
-	recorded, err := newResource(args)
+	recorded, err := newResource(args, r.reveal)
 	if err != nil {
 		return "", nil, fmt.Errorf("record %s %s: %w", args.TypeToken, args.Name, err)
 	}
 	r.mu.Lock()
 	r.resources = append(r.resources, recorded)
+	if region, isText := recorded.At("region").(string); isText && args.TypeToken == "pulumi:providers:aws" {
+		r.regions[recorded.Type+" "+recorded.Name] = region
+	}
 	r.mu.Unlock()
 	if r.dryRun {
-		return "", resource.PropertyMap{}, nil
+		return "", previewOutputs(args), nil
 	}
-	return args.Name + "-id", fakeOutputs(args), nil
+	return args.Name + "-id", fakeOutputs(args, r.region(args.Provider)), nil
 }
 
-// Call implements pulumi.MockResourceMonitor. Programs here look nothing up.
+// Call implements pulumi.MockResourceMonitor. Of the cloud, programs look up what awsAnswer knows.
 func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	return nil, fmt.Errorf("unexpected provider function %s", args.Token)
+	answer, known := awsAnswer(args.Token, r.region(args.Provider))
+	if !known {
+		return nil, fmt.Errorf("unexpected provider function %s", args.Token)
+	}
+	return resource.NewPropertyMapFromMap(answer), nil
+}
+
+// region returns the region of an AWS provider.
+func (r *recorder) region(provider string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return cmp.Or(r.regions[reference(provider)], Region)
 }
 
 // RegisterResourceOutputs is called once for every component, and for the stack, that ends with it.
@@ -118,8 +148,8 @@ func (r *recorder) recording() *Recording {
 	return recording
 }
 
-func unmarshalInputs(rpc *pulumirpc.RegisterResourceRequest) (resource.PropertyMap, error) {
+func unmarshalInputs(rpc *pulumirpc.RegisterResourceRequest, reveal bool) (resource.PropertyMap, error) {
 	return plugin.UnmarshalProperties(rpc.GetObject(), plugin.MarshalOptions{
-		KeepUnknowns: true, KeepSecrets: true, KeepResources: true, KeepOutputValues: true,
+		KeepUnknowns: true, KeepSecrets: !reveal, KeepResources: true, KeepOutputValues: true,
 	})
 }

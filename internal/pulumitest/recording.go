@@ -107,9 +107,9 @@ func (r *Recording) sort() {
 	})
 }
 
-func newResource(args pulumi.MockResourceArgs) (Resource, error) {
+func newResource(args pulumi.MockResourceArgs, reveal bool) (Resource, error) {
 	rpc := args.RegisterRPC
-	inputs, err := unmarshalInputs(rpc)
+	inputs, err := unmarshalInputs(rpc, reveal)
 	if err != nil {
 		return Resource{}, err
 	}

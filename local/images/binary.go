@@ -81,11 +81,44 @@ func (b binary) install(source, root string) error {
 
 func (b binary) check(ctx context.Context, root string, _ Options) error {
 	command := append([]string{"chroot", root, "/" + b.path}, b.probe...)
-	if err := os.Mkdir(filepath.Join(root, "proc"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(root, "proc"), 0o755); err != nil {
 		return fmt.Errorf("make proc: %w", err)
 	}
 	if _, err := contained(ctx, filepath.Join(root, "proc"), command...); err != nil {
 		return fmt.Errorf("run %s: %w", b.path, err)
+	}
+	return nil
+}
+
+// binaries is an image of several static binaries.
+type binaries []binary
+
+func (all binaries) inputs(ctx context.Context, opts Options) ([]string, error) {
+	var inputs []string
+	for _, b := range all {
+		more, err := b.inputs(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, more...)
+	}
+	return inputs, nil
+}
+
+func (all binaries) fill(ctx context.Context, root string, opts Options) error {
+	for _, b := range all {
+		if err := b.fill(ctx, root, opts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (all binaries) check(ctx context.Context, root string, opts Options) error {
+	for _, b := range all {
+		if err := b.check(ctx, root, opts); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -144,3 +144,17 @@ func pause() Image {
 		recipe: pauseProgram{},
 	}
 }
+
+// versityGW is the gateway that gives a folder an S3 interface. Upstream's image runs as root.
+func versityGW() Image {
+	return Image{
+		Name: "versitygw",
+		Refs: []string{"docker.io/versity/versitygw:v1.8.0"},
+		Config: v1.Config{
+			User:         "10001:10001",
+			ExposedPorts: map[string]struct{}{"7070/tcp": {}},
+			Entrypoint:   []string{"/usr/local/bin/versitygw"},
+		},
+		recipe: binary{name: "versitygw", path: "usr/local/bin/versitygw", probe: []string{"--version"}},
+	}
+}

@@ -42,7 +42,7 @@ type recipe interface {
 type Options struct {
 	// Cache is the root of the cache of built things. Images go to Cache/images/<name>/<key>.
 	Cache string
-	// Binary returns the path of a statically linked binary: coredns, manager, local-path-provisioner.
+	// Binary returns the path of a statically linked binary of the toolchain.
 	Binary func(name string) (string, error)
 	// Progress, if set, is told what is being done, one short line at a time.
 	Progress func(line string)
@@ -61,6 +61,8 @@ func All() []Image {
 	return []Image{
 		debian(), pause(), coreDNS(), cloudNativePG(), localPathProvisioner(),
 		redis(), pgBouncer(), golang(), postgreSQL(),
+		versityGW(), prometheus(), alertmanager(), nodeExporter(), kubeStateMetrics(), redisExporter(),
+		openTelemetryCollector(), loki(),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -19,7 +20,7 @@ func (w Workspace) Up(ctx context.Context, log string, say func(format string, a
 	if err := w.clearDeadLocks(ctx); err != nil {
 		return err
 	}
-	cmd, err := w.command(ctx, w.Program, w.withConfigFile([]string{"up", "--stack", Stack, "--yes",
+	cmd, err := w.home().command(ctx, w.Program, w.withConfigFile([]string{"up", "--stack", Stack, "--yes",
 		"--skip-preview", "--non-interactive", "--color=never"})...)
 	if err != nil {
 		return err
@@ -38,33 +39,39 @@ func (w Workspace) Up(ctx context.Context, log string, say func(format string, a
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait(); _ = writer.Close() }()
-	diagnostics := follow(io.TeeReader(reader, file), say)
+	diagnostics := follow(io.TeeReader(reader, file), func(line string) {
+		if text := strings.Join(strings.Fields(line), " "); text != "" {
+			say("%s", text)
+		}
+	})
 	if err := <-done; err != nil {
 		return fmt.Errorf("run pulumi up: %w; see %s\n%s", err, log, diagnostics)
 	}
 	return nil
 }
 
-// follow says each line and returns the part that begins with Pulumi's heading of its diagnostics.
-func follow(output io.Reader, say func(format string, args ...any)) string {
-	var diagnostics strings.Builder
+// headings lead what Pulumi prints after the resources.
+var headings = []string{"Diagnostics:", "Policies:", "Outputs:", "Resources:", "error:"}
+
+// follow says each line and returns the part that begins with the first heading.
+func follow(output io.Reader, say func(line string)) string {
+	var tail strings.Builder
 	lines := bufio.NewScanner(output)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		if diagnostics.Len() > 0 || strings.HasPrefix(line, "Diagnostics:") || strings.HasPrefix(line, "error:") {
-			diagnostics.WriteString(line + "\n")
+		leads := func(heading string) bool { return strings.HasPrefix(line, heading) }
+		if tail.Len() > 0 || slices.ContainsFunc(headings, leads) {
+			tail.WriteString(line + "\n")
 		}
-		if text := strings.Join(strings.Fields(line), " "); text != "" {
-			say("%s", text)
-		}
+		say(line)
 	}
-	return diagnostics.String()
+	return tail.String()
 }
 
 // clearDeadLocks removes the stack's locks whose processes are gone: a killed `pulumi up` leaves one.
 func (w Workspace) clearDeadLocks(ctx context.Context) error {
-	locks, err := filepath.Glob(w.path("state", ".pulumi", "locks", "*", "*", Stack, "*.json"))
+	locks, err := filepath.Glob(w.home().path("state", ".pulumi", "locks", "*", "*", Stack, "*.json"))
 	if err != nil {
 		return fmt.Errorf("list locks: %w", err)
 	}
@@ -76,7 +83,7 @@ func (w Workspace) clearDeadLocks(ctx context.Context) error {
 	if len(locks) == 0 {
 		return nil
 	}
-	_, err = w.run(ctx, w.Program, "cancel", Stack, "--yes")
+	_, err = w.home().run(ctx, w.Program, "cancel", Stack, "--yes")
 	return err
 }
 

@@ -18,111 +18,12 @@ import (
 	"strings"
 )
 
-// Purpose is what a tool is needed for.
-type Purpose int
-
-// The purposes: the cluster itself, Pulumi on top of it, or only `make check`.
-const (
-	Cluster Purpose = iota
-	Deploy
-	Check
-)
-
-// Tool is one program, or one family of programs, that is built from one Go module.
-type Tool struct {
-	// Name is the tool's folder.
-	Name string
-	// Purpose says who needs it.
-	Purpose Purpose
-	// Dir is the module's folder, relative to the local module, and Package what is built in it.
-	Dir, Package string
-	// LDFlags go to the linker, beside -s -w.
-	LDFlags string
-	// Binaries are the names that the tool answers to. Links are made where the build gives the file another name.
-	Binaries []string
-	// Module and Assets name files of a module that are kept beside the binaries, in the folder assets.
-	Module string
-	Assets []string
-	// Sources are more folders, relative to the local module, whose content the binary depends on.
-	Sources []string
-}
-
-const (
-	versionPkg    = "k8s.io/component-base/version"
-	pulumiVersion = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-	cnpgVersion   = "github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion"
-)
-
-// Tools are all tools, in the order in which they are best built: what everything waits for comes first.
-var Tools = []Tool{
-	pinned("etcd", Cluster, "", "etcd"),
-	{
-		Name: "kubernetes", Dir: "toolchain/kubernetes", Package: ".",
-		LDFlags: setVar(versionPkg, "gitVersion=v1.34.4", "gitMajor=1", "gitMinor=34"),
-		Binaries: []string{
-			"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
-		},
-	},
-	pinned("cni", Cluster, "", "bridge", "host-local", "loopback", "portmap"),
-	pinned("registry", Cluster, "", "registry"),
-	{Name: "coredns", Dir: "toolchain/coredns", Package: ".", Binaries: []string{"coredns"}},
-	{
-		Name: "cloudnative-pg", Dir: "toolchain/cloudnative-pg", Package: "tool", Binaries: []string{"manager"},
-		LDFlags: "-X " + cnpgVersion + "=1.28.0",
-		Module:  "github.com/cloudnative-pg/cloudnative-pg", Assets: []string{"releases/cnpg-1.28.0.yaml"},
-	},
-	pinned("local-path-provisioner", Cluster, "", "local-path-provisioner"),
-	pinned("pulumi", Deploy, "-X "+pulumiVersion+"=3.259.0", "pulumi"),
-	pinned("pulumi-language-go", Deploy, "", "pulumi-language-go"),
-	plugin("kubernetes"),
-	plugin("docker"),
-	pinned("golangci-lint", Check, "", "golangci-lint"),
-}
-
-// For returns the tools of a purpose.
-func For(purpose Purpose) []Tool {
-	return slices.DeleteFunc(slices.Clone(Tools), func(t Tool) bool { return t.Purpose != purpose })
-}
-
-func pinned(name string, purpose Purpose, ldflags string, binaries ...string) Tool {
-	return Tool{
-		Name: name, Purpose: purpose, Dir: "toolchain/" + name, Package: "tool", LDFlags: ldflags, Binaries: binaries,
-	}
-}
-
-func plugin(name string) Tool {
-	binary := "pulumi-resource-" + name
-	return Tool{
-		Name: binary, Purpose: Deploy, Dir: ".", Package: "./plugins/" + name + "/cmd/" + binary,
-		Binaries: []string{binary},
-		Sources:  []string{"plugins/" + name},
-	}
-}
-
-func setVar(pkg string, assignments ...string) string {
-	flags := make([]string, len(assignments))
-	for i, a := range assignments {
-		flags[i] = "-X " + pkg + "." + a
-	}
-	return strings.Join(flags, " ")
-}
-
 // Builder builds tools into a cache.
 type Builder struct {
 	// Source is the folder of the local module.
 	Source string
 	// Cache is the folder that holds every build, one subfolder a tool and key.
 	Cache string
-}
-
-// Find returns the tool that provides a binary.
-func Find(binary string) (Tool, error) {
-	for _, t := range Tools {
-		if slices.Contains(t.Binaries, binary) {
-			return t, nil
-		}
-	}
-	return Tool{}, fmt.Errorf("find tool: no tool provides %q", binary)
 }
 
 // Binary returns the path of a binary, and builds its tool first where the cache lacks it.
@@ -187,9 +88,24 @@ func (b Builder) build(ctx context.Context, tool Tool, out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("make build folder: %w", err)
 	}
-	args := []string{"build", "-o", out + "/", "-ldflags", strings.TrimSpace("-s -w " + tool.LDFlags), tool.Package}
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = filepath.Join(b.Source, tool.Dir)
+	args := []string{
+		"build", "-o", out + "/",
+		"-ldflags", strings.TrimSpace("-s -w " + tool.LDFlags), "-tags", strings.Join(tool.Tags, ","),
+	}
+	dir := filepath.Join(b.Source, tool.Dir)
+	if len(tool.Blank) > 0 {
+		folder, err := os.MkdirTemp("", "toolchain-")
+		if err != nil {
+			return fmt.Errorf("make source folder: %w", err)
+		}
+		defer func() { _ = os.RemoveAll(folder) }()
+		if err := b.patch(ctx, tool, folder); err != nil {
+			return err
+		}
+		dir = folder
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, tool.Package)...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build tool %s: %w\n%s", tool.Name, err, tail(output, 4000))
@@ -201,17 +117,15 @@ func (b Builder) copyAssets(ctx context.Context, tool Tool, out string) error {
 	if len(tool.Assets) == 0 {
 		return nil
 	}
-	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", tool.Module)
-	list.Dir = filepath.Join(b.Source, tool.Dir)
-	dir, err := list.Output()
+	dir, err := b.moduleDir(ctx, tool)
 	if err != nil {
-		return fmt.Errorf("find module %s: %w", tool.Module, err)
+		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("make assets folder: %w", err)
 	}
 	for _, asset := range tool.Assets {
-		content, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), asset))
+		content, err := os.ReadFile(filepath.Join(dir, asset))
 		if err != nil {
 			return fmt.Errorf("read asset: %w", err)
 		}
@@ -246,7 +160,8 @@ func link(tool Tool, out string) error {
 // key is a hash over what a build depends on: the sources, the flags, the compiler.
 func (b Builder) key(tool Tool) (string, error) {
 	h := sha256.New()
-	_, _ = fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, tool.Package, tool.LDFlags)
+	definition := []string{runtime.Version(), runtime.GOARCH, tool.Package, tool.LDFlags}
+	_, _ = fmt.Fprintln(h, strings.Join(slices.Concat(definition, tool.Tags, tool.Blank), " "))
 	files, err := b.inputs(tool)
 	if err != nil {
 		return "", err

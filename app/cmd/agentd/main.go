@@ -22,6 +22,10 @@ const usage = `usage: agentd <command>
   serve        serve the API
   migrate      bring the database schema up to date
   healthcheck  exit 0 if the API on this host is healthy, 1 if not [--url http://127.0.0.1:8000/health]
+  backup       back the database up to a bucket, verify the backup and remove old ones
+  backups      list the backups
+  restore      make a new database from a backup and verify it [--backup id|latest --database name]
+  install      copy this program into a folder [folder]
   version      print the version
 
 Configuration comes from the environment; a command lists what is missing or wrong.
@@ -63,6 +67,14 @@ func (p process) run(ctx context.Context, args []string) int {
 		err = p.withoutArgs(args, func() error { return p.migrate(ctx) })
 	case "healthcheck":
 		err = p.healthcheck(ctx, args)
+	case "backup":
+		err = p.withoutArgs(args, func() error { return p.backup(ctx) })
+	case "backups":
+		err = p.withoutArgs(args, func() error { return p.listBackups(ctx) })
+	case "restore":
+		err = p.restore(ctx, args)
+	case "install":
+		err = p.install(args)
 	case "version":
 		_, err = fmt.Fprintln(p.stdout, version)
 	default:

@@ -47,8 +47,16 @@ func InitPostgres(t testing.TB) *Postgres {
 
 // URL returns the database's URL. The password is not checked, but it is one that no log may show.
 func (p *Postgres) URL() string {
-	return fmt.Sprintf("postgres://ai_agent:%s@/postgres?host=%s", Secret, p.dir)
+	return p.URLOf("ai_agent", "postgres")
 }
+
+// URLOf returns the URL of another database for another role.
+func (p *Postgres) URLOf(role, database string) string {
+	return fmt.Sprintf("postgres://%s:%s@/%s?host=%s", role, Secret, database, p.dir)
+}
+
+// Programs returns the folder of the server's programs, pg_dump among them.
+func (p *Postgres) Programs() string { return p.bin }
 
 // Secret is the password in every URL and of every Redis node here; tests search logs for it.
 const Secret = "not-for-logs-7391"

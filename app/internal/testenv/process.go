@@ -1,4 +1,4 @@
-// Package testenv starts real PostgreSQL servers and Redis clusters for tests, from the distribution's packages.
+// Package testenv starts real PostgreSQL servers, Redis clusters and S3 stores for tests.
 package testenv
 
 import (
@@ -118,12 +118,18 @@ func directory(t testing.TB) string {
 			t.Errorf("remove directory: %v", err)
 		}
 	})
+	own(t, dir)
+	return dir
+}
+
+// own gives a directory to the user who runs the servers.
+func own(t testing.TB, dir string) {
+	t.Helper()
 	if account := credential(t); account != nil {
 		if err := os.Chown(dir, int(account.Uid), int(account.Gid)); err != nil {
 			t.Fatalf("own directory: %v", err)
 		}
 	}
-	return dir
 }
 
 func missing(program, debianPackage string) string {

@@ -17,11 +17,15 @@ replica_password=$(digest "$REDISCLI_AUTH shard $shard")
 
 # The application uses every data command but none that administers the server or blocks it for everyone.
 # The operator may do to the cluster what these scripts do: it can neither read keys nor reset a node.
+# The exporter may look at counters: not at keys, nor at settings (passwords are among them), nor at the commands in the
+# slow log.
 cat >"$RUN_DIR/users.acl" <<ACL
 user default reset
 user $APP_USERNAME reset on #$(digest "$APP_PASSWORD") ~* &* +@all -@admin -@dangerous +info
 user operator reset on #$(digest "$REDISCLI_AUTH") +ping +info \
 +cluster|nodes +cluster|info +cluster|meet +cluster|forget +cluster|replicate +cluster|addslotsrange +cluster|failover
+user exporter reset on #$(digest "$EXPORTER_PASSWORD") +ping +info +cluster|info +slowlog|len \
++latency|latest +latency|histogram
 user replica reset on #$(digest "$replica_password") +ping +psync +replconf
 ACL
 
@@ -38,5 +42,5 @@ masteruser replica
 masterauth $replica_password
 CONF
 
-unset APP_PASSWORD REDISCLI_AUTH
+unset APP_PASSWORD EXPORTER_PASSWORD REDISCLI_AUTH
 exec redis-server "$RUN_DIR/redis.conf"

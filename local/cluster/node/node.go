@@ -28,8 +28,12 @@ const (
 	stopTimeout  = 10 * time.Second
 	// kubeletSuffix follows the node's name in the name of its kubelet's unit.
 	kubeletSuffix = "-kubelet"
-	// containerd comes from Debian's package.
+	// containerd and runc come from Debian's packages.
 	containerd = "/usr/bin/containerd"
+	runc       = "/usr/sbin/runc"
+	// podLogs is where a machine has its pods' logs. The nodes' own are elsewhere, see runc.sh; the folder is here for
+	// kubelet, which looks for what a pod mounts.
+	podLogs = "/var/log/pods"
 )
 
 //go:embed files
@@ -42,8 +46,8 @@ type machine struct {
 	topology.Node
 	Region   topology.Region
 	Registry string
-	// CNI is the folder of the network plugins.
-	CNI string
+	// CNI is the folder of the network plugins, and Runc the program that makes containers.
+	CNI, Runc string
 	// Generation changes with the content of the files.
 	Generation string
 }
@@ -56,7 +60,7 @@ func Execute(c action.Context, r topology.Region) error {
 	}
 	var machines []machine
 	for _, n := range r.Nodes {
-		m := machine{Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni)}
+		m := machine{Node: n, Region: r, Registry: c.Instance.Registry(), CNI: filepath.Dir(cni), Runc: runc}
 		if m.Generation, err = writeFiles(m); err != nil {
 			return fmt.Errorf("configure node %s: %w", n.Name, err)
 		}
@@ -77,7 +81,7 @@ func Execute(c action.Context, r topology.Region) error {
 }
 
 func startRuntime(c action.Context, m machine) error {
-	if err := cgroup.Make(m.Cgroup); err != nil {
+	if err := errors.Join(cgroup.Make(m.Cgroup), os.MkdirAll(podLogs, 0o755)); err != nil {
 		return err
 	}
 	return c.Supervisor.Ensure(c, supervisor.Unit{
@@ -137,6 +141,7 @@ func writeFiles(m machine) (generation string, err error) {
 		"cni.conflist":    m.Path("cni", "net.d", "10-bridge.conflist"),
 		"hosts.toml":      m.Path("certs.d", "_default", "hosts.toml"),
 		"resolv.conf":     m.Path("resolv.conf"),
+		"runc.sh":         m.Path("runc.sh"),
 	}
 	sum := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
@@ -151,6 +156,7 @@ func writeFiles(m machine) (generation string, err error) {
 		_, _ = sum.Write(content.Bytes())
 	}
 	return hex.EncodeToString(sum.Sum(nil)), errors.Join(
+		os.Chmod(m.Path("runc.sh"), 0o700),
 		os.MkdirAll(m.Path("volumes"), 0o711), os.MkdirAll(m.Path("pod-logs"), 0o711))
 }
 

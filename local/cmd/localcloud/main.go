@@ -30,7 +30,8 @@ func command() *cobra.Command {
 	flags.StringVar(&o.cache, "cache", env("AGENTSTACK_CACHE", "/var/cache/agentstack"), "folder of what is built once")
 	flags.StringVar(&o.source, "source", env("AGENTSTACK_SOURCE", "."), "folder of the repository")
 	root.AddCommand(upCommand(o), downCommand(o), resetCommand(o), statusCommand(o), nodeCommand(o),
-		toolCommand(o), toolsCommand(o), depsCommand(), pulumiCommand(o), kubectlCommand(o), superviseCommand(o))
+		toolCommand(o), toolsCommand(o), depsCommand(), pulumiCommand(o), previewCommand(o), kubectlCommand(o),
+		superviseCommand(o))
 	return root
 }
 

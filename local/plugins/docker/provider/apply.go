@@ -7,25 +7,49 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"agentstack/local/plugins/docker/engine"
+	"agentstack/local/plugins/property"
 )
 
-// apply builds and, unless told otherwise, pushes, and returns the state. A preview builds only when asked
-// to, and never pushes, so the digest stays unknown.
-func (p *Provider) apply(ctx context.Context, urn string, inputs resource.PropertyMap, preview bool) (
-	resource.PropertyMap, error,
+// apply builds and, unless told otherwise, pushes, and returns the state and the image's name. A preview builds only
+// when asked to, and never pushes, so the digest stays unknown.
+func (p *Provider) apply(ctx context.Context, urn string, given *structpb.Struct, preview bool) (
+	state *structpb.Struct, name string, err error,
 ) {
 	if err := checkType(urn); err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	inputs, err := property.Decode(given, "inputs")
+	if err != nil {
+		return nil, "", err
 	}
 	var img image
 	if err := decode(inputs, &img); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if preview && (!img.BuildOnPreview || object(inputs).ContainsUnknowns()) {
-		return previewState(inputs, img)
+	result, err := previewState(inputs, img)
+	if err != nil {
+		return nil, "", err
 	}
+	if !preview || img.BuildOnPreview && !object(inputs).ContainsUnknowns() {
+		digest, err := p.build(ctx, urn, inputs, img, preview)
+		if err != nil {
+			return nil, "", err
+		}
+		if digest != "" {
+			result["repoDigest"] = resource.NewStringProperty(digest)
+		}
+	}
+	state, err = marshal(result)
+	return state, img.ImageName, err
+}
+
+// build is buildAndPush with its progress shown, and no secret in what is shown.
+func (p *Provider) build(ctx context.Context, urn string, inputs resource.PropertyMap, img image, preview bool) (
+	string, error,
+) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.canceled, cancel)()
@@ -41,16 +65,9 @@ func (p *Provider) apply(ctx context.Context, urn string, inputs resource.Proper
 		_ = p.host.LogStatus(ctx, diag.Info, resource.URN(urn), redact(line, secrets))
 	})
 	if err != nil {
-		return nil, errors.New(redact(err.Error(), secrets))
+		return "", errors.New(redact(err.Error(), secrets))
 	}
-	state, err := previewState(inputs, img)
-	if err != nil {
-		return nil, err
-	}
-	if digest != "" {
-		state["repoDigest"] = resource.NewStringProperty(digest)
-	}
-	return state, nil
+	return digest, nil
 }
 
 // buildAndPush returns what pins the image: the pushed reference, or the image ID when nothing is to be
@@ -94,17 +111,17 @@ func previewState(inputs resource.PropertyMap, img image) (resource.PropertyMap,
 		"repoDigest":     unknown,
 		"registryServer": resource.NewStringProperty(""),
 		"dockerfile":     unknown,
-		inputsKey:        resource.MakeSecret(object(openedMap(inputs))),
+		inputsKey:        resource.MakeSecret(object(property.OpenedMap(inputs))),
 	}
-	if server := property(open(inputs["registry"]), "server"); !server.IsNull() {
+	if server := element(property.Open(inputs["registry"]), "server"); !server.IsNull() {
 		state["registryServer"] = server
 	}
-	buildInputs := open(inputs["build"])
+	buildInputs := property.Open(inputs["build"])
 	for output, input := range map[resource.PropertyKey]resource.PropertyValue{
 		"imageName":     inputs["imageName"],
 		"baseImageName": inputs["imageName"],
-		"context":       property(buildInputs, "context"),
-		"platform":      property(buildInputs, "platform"),
+		"context":       element(buildInputs, "context"),
+		"platform":      element(buildInputs, "platform"),
 	} {
 		state[output] = input
 	}
@@ -118,7 +135,7 @@ func previewState(inputs resource.PropertyMap, img image) (resource.PropertyMap,
 	return state, nil
 }
 
-func property(value resource.PropertyValue, key resource.PropertyKey) resource.PropertyValue {
+func element(value resource.PropertyValue, key resource.PropertyKey) resource.PropertyValue {
 	if value.IsObject() {
 		return value.ObjectValue()[key]
 	}

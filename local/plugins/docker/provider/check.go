@@ -11,6 +11,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"agentstack/local/plugins/docker/engine"
+	"agentstack/local/plugins/property"
 )
 
 // Check fills in defaults and the digest of the build context, by which Diff sees changed files, and
@@ -21,7 +22,7 @@ func (p *Provider) Check(ctx context.Context, req *pulumirpc.CheckRequest) (
 	if err := checkType(req.GetUrn()); err != nil {
 		return nil, err
 	}
-	inputs, err := unmarshal(req.GetNews())
+	inputs, err := property.Decode(req.GetNews(), "inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func (p *Provider) Check(ctx context.Context, req *pulumirpc.CheckRequest) (
 	setDefault(inputs, "buildOnPreview", resource.NewBoolProperty(false))
 	setDefault(build, "context", resource.NewStringProperty("."))
 	setDefault(build, "platform", resource.NewStringProperty(hostPlatform()))
-	if directory := open(build["context"]); directory.IsString() {
+	if directory := property.Open(build["context"]); directory.IsString() {
 		dockerfile := filepath.Join(directory.StringValue(), "Dockerfile")
 		setDefault(build, "dockerfile", resource.NewStringProperty(dockerfile))
 	}
@@ -46,7 +47,7 @@ func (p *Provider) Check(ctx context.Context, req *pulumirpc.CheckRequest) (
 	if failures = append(failures, failure...); len(failures) > 0 {
 		return failed(failures...), nil
 	}
-	if registry := open(inputs["registry"]); registry.IsObject() {
+	if registry := property.Open(inputs["registry"]); registry.IsObject() {
 		if password, ok := registry.ObjectValue()["password"]; ok && !password.IsSecret() {
 			registry.ObjectValue()["password"] = resource.MakeSecret(password)
 		}
@@ -71,9 +72,9 @@ func checkNames(inputs resource.PropertyMap, img image) []*pulumirpc.CheckFailur
 	}
 	name, given := inputs["imageName"]
 	switch {
-	case !given || open(name).IsNull():
+	case !given || property.Open(name).IsNull():
 		fail("imageName", "an image name is required")
-	case open(name).IsString() && (!img.SkipPush || len(img.Build.CacheFrom.Images) > 0):
+	case property.Open(name).IsString() && (!img.SkipPush || len(img.Build.CacheFrom.Images) > 0):
 		if _, err := engine.RegistryOf(img.ImageName); err != nil {
 			fail("imageName", "%s", err)
 		}
@@ -87,7 +88,7 @@ func checkNames(inputs resource.PropertyMap, img image) []*pulumirpc.CheckFailur
 		fail("build.builderVersion", "%q is not supported: this provider builds with BuilderBuildKit",
 			img.Build.BuilderVersion)
 	}
-	if registry := open(inputs["registry"]); registry.IsObject() {
+	if registry := property.Open(inputs["registry"]); registry.IsObject() {
 		_, username := registry.ObjectValue()["username"]
 		_, password := registry.ObjectValue()["password"]
 		if username != password {
@@ -99,7 +100,7 @@ func checkNames(inputs resource.PropertyMap, img image) []*pulumirpc.CheckFailur
 
 // checkContext sets the context's digest once context and Dockerfile are known.
 func checkContext(ctx context.Context, build resource.PropertyMap) ([]*pulumirpc.CheckFailure, error) {
-	directory, dockerfile := open(build["context"]), open(build["dockerfile"])
+	directory, dockerfile := property.Open(build["context"]), property.Open(build["dockerfile"])
 	if !directory.IsString() || !dockerfile.IsString() {
 		return nil, nil
 	}
@@ -120,7 +121,7 @@ func checkContext(ctx context.Context, build resource.PropertyMap) ([]*pulumirpc
 // objectIn returns the object at key, which it adds when there is none. Changes to it are changes to
 // inputs.
 func objectIn(inputs resource.PropertyMap, key resource.PropertyKey) resource.PropertyMap {
-	if value := open(inputs[key]); value.IsObject() {
+	if value := property.Open(inputs[key]); value.IsObject() {
 		return value.ObjectValue()
 	}
 	added := resource.PropertyMap{}
@@ -131,7 +132,7 @@ func objectIn(inputs resource.PropertyMap, key resource.PropertyKey) resource.Pr
 }
 
 func setDefault(properties resource.PropertyMap, key resource.PropertyKey, value resource.PropertyValue) {
-	if current, ok := properties[key]; !ok || open(current).IsNull() {
+	if current, ok := properties[key]; !ok || property.Open(current).IsNull() {
 		properties[key] = value
 	}
 }

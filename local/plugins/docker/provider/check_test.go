@@ -8,6 +8,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"agentstack/local/plugins/property"
 )
 
 var unknown = resource.MakeComputed(resource.NewStringProperty(""))
@@ -130,7 +132,7 @@ func TestDiff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := configured(t, nil)
 			olds := unpacked(t, e.check(with(func(_, _, _ properties) {})))
-			state := resource.PropertyMap{inputsKey: resource.MakeSecret(object(openedMap(olds)))}
+			state := resource.PropertyMap{inputsKey: resource.MakeSecret(object(property.OpenedMap(olds)))}
 			if got := e.diff(state, test.news); !slices.Equal(got, test.want) {
 				t.Errorf("diff is %v, want %v", got, test.want)
 			}

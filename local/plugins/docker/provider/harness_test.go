@@ -12,6 +12,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"agentstack/local/plugins/property"
 )
 
 const urn = "urn:pulumi:test::agentstack::docker:index/image:Image::api"
@@ -71,7 +73,7 @@ func packed(t *testing.T, values properties) *structpb.Struct {
 
 func unpacked(t *testing.T, values *structpb.Struct) resource.PropertyMap {
 	t.Helper()
-	result, err := unmarshal(values)
+	result, err := property.Decode(values, "test")
 	must(t, err)
 	return result
 }

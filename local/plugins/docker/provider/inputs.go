@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"agentstack/local/plugins/docker/engine"
+	"agentstack/local/plugins/property"
 )
 
 // config is the provider's configuration, as far as a build uses it.
@@ -35,7 +36,7 @@ type registryAuth struct {
 func decodeConfig(properties resource.PropertyMap) (config, error) {
 	plain := resource.PropertyMap{}
 	for key, value := range properties {
-		value = opened(value)
+		value = property.Opened(value)
 		if value.IsString() && (key == "registryAuth" || key == "disableDockerDaemonCheck") {
 			var parsed any
 			if err := json.Unmarshal([]byte(value.StringValue()), &parsed); err != nil {

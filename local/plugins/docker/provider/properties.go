@@ -6,52 +6,13 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"agentstack/local/plugins/property"
 )
 
-func unmarshal(properties *structpb.Struct) (resource.PropertyMap, error) {
-	return plugin.UnmarshalProperties(properties, plugin.MarshalOptions{
-		KeepUnknowns: true, KeepSecrets: true, SkipNulls: true, RejectAssets: true,
-	})
-}
-
 func marshal(properties resource.PropertyMap) (*structpb.Struct, error) {
-	return plugin.MarshalProperties(properties, plugin.MarshalOptions{
-		KeepUnknowns: true, KeepSecrets: true, SkipNulls: true,
-	})
-}
-
-// open takes the secret mark off a value.
-func open(value resource.PropertyValue) resource.PropertyValue {
-	for value.IsSecret() {
-		value = value.SecretValue().Element
-	}
-	return value
-}
-
-// opened takes every secret mark off, at any depth.
-func opened(value resource.PropertyValue) resource.PropertyValue {
-	value = open(value)
-	switch {
-	case value.IsObject():
-		return resource.NewObjectProperty(openedMap(value.ObjectValue()))
-	case value.IsArray():
-		var elements []resource.PropertyValue
-		for _, element := range value.ArrayValue() {
-			elements = append(elements, opened(element))
-		}
-		return resource.NewArrayProperty(elements)
-	}
-	return value
-}
-
-func openedMap(properties resource.PropertyMap) resource.PropertyMap {
-	result := resource.PropertyMap{}
-	for key, value := range properties {
-		result[key] = opened(value)
-	}
-	return result
+	return property.Encode(properties, "properties", true)
 }
 
 // known drops every value that is not known yet.
@@ -81,7 +42,7 @@ func known(value resource.PropertyValue) (any, bool) {
 
 // decode reads the known values into target and refuses keys that target does not have.
 func decode(properties resource.PropertyMap, target any) error {
-	plain, _ := known(resource.NewObjectProperty(openedMap(properties)))
+	plain, _ := known(resource.NewObjectProperty(property.OpenedMap(properties)))
 	text, err := json.Marshal(plain)
 	if err != nil {
 		return fmt.Errorf("read inputs: %w", err)

@@ -4,7 +4,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"agentstack/local/plugins/docker/engine"
+	"agentstack/local/plugins/property"
 )
 
 const (
@@ -57,7 +57,7 @@ func (*Provider) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plug
 func (*Provider) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (
 	*pulumirpc.CheckResponse, error,
 ) {
-	properties, err := unmarshal(req.GetNews())
+	properties, err := property.Decode(req.GetNews(), "provider inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +69,11 @@ func (*Provider) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (
 
 // DiffConfig never asks for replacement: an image does not depend on how the daemon is reached.
 func (*Provider) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	olds, err := unmarshal(req.GetOldInputs())
+	olds, err := property.Decode(req.GetOldInputs(), "old provider inputs")
 	if err != nil {
 		return nil, err
 	}
-	news, err := unmarshal(req.GetNews())
+	news, err := property.Decode(req.GetNews(), "new provider inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (*Provider) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pul
 func (p *Provider) Configure(_ context.Context, req *pulumirpc.ConfigureRequest) (
 	*pulumirpc.ConfigureResponse, error,
 ) {
-	properties, err := unmarshal(req.GetArgs())
+	properties, err := property.Decode(req.GetArgs(), "provider inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -99,14 +99,14 @@ func (p *Provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 	if err := checkType(req.GetUrn()); err != nil {
 		return nil, err
 	}
-	olds, err := unmarshal(req.GetOlds())
+	olds, err := property.Decode(req.GetOlds(), "old state")
 	if err != nil {
 		return nil, err
 	}
 	if olds, err = oldInputs(olds, req); err != nil {
 		return nil, err
 	}
-	news, err := unmarshal(req.GetNews())
+	news, err := property.Decode(req.GetNews(), "new inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -117,42 +117,19 @@ func (p *Provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 func (p *Provider) Create(ctx context.Context, req *pulumirpc.CreateRequest) (
 	*pulumirpc.CreateResponse, error,
 ) {
-	inputs, err := unmarshal(req.GetProperties())
-	if err != nil {
-		return nil, err
+	state, name, err := p.apply(ctx, req.GetUrn(), req.GetProperties(), req.GetPreview())
+	if err != nil || req.GetPreview() {
+		name = ""
 	}
-	state, err := p.apply(ctx, req.GetUrn(), inputs, req.GetPreview())
-	if err != nil {
-		return nil, err
-	}
-	properties, err := marshal(state)
-	if err != nil {
-		return nil, err
-	}
-	id := ""
-	if name := state["imageName"]; name.IsString() && !req.GetPreview() {
-		id = name.StringValue()
-	}
-	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, nil
+	return &pulumirpc.CreateResponse{Id: name, Properties: state}, err
 }
 
 // Update builds and pushes again.
 func (p *Provider) Update(ctx context.Context, req *pulumirpc.UpdateRequest) (
 	*pulumirpc.UpdateResponse, error,
 ) {
-	inputs, err := unmarshal(req.GetNews())
-	if err != nil {
-		return nil, err
-	}
-	state, err := p.apply(ctx, req.GetUrn(), inputs, req.GetPreview())
-	if err != nil {
-		return nil, err
-	}
-	properties, err := marshal(state)
-	if err != nil {
-		return nil, err
-	}
-	return &pulumirpc.UpdateResponse{Properties: properties}, nil
+	state, _, err := p.apply(ctx, req.GetUrn(), req.GetNews(), req.GetPreview())
+	return &pulumirpc.UpdateResponse{Properties: state}, err
 }
 
 // Read returns the state as it is: what was built and pushed does not drift, as in the official provider.
@@ -174,7 +151,7 @@ func (p *Provider) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, erro
 }
 
 func checkType(urn string) error {
-	parsed, err := resourceURN(urn)
+	parsed, err := property.URN(urn)
 	if err != nil {
 		return err
 	}
@@ -183,14 +160,6 @@ func checkType(urn string) error {
 			imageType, parsed.Type())
 	}
 	return nil
-}
-
-func resourceURN(urn string) (resource.URN, error) {
-	parsed := resource.URN(urn)
-	if !parsed.IsValid() {
-		return "", fmt.Errorf("read request: %q is no URN", urn)
-	}
-	return parsed, nil
 }
 
 func (c config) engine() engine.Config {

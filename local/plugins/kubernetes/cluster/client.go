@@ -137,6 +137,14 @@ func (c *Client) Expect(crd *unstructured.Unstructured) {
 	c.pending[schema.GroupKind{Group: group, Kind: kind}] = scope
 }
 
+// Expects reports whether the program defines the kind itself.
+func (c *Client) Expects(gvk schema.GroupVersionKind) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.pending[gvk.GroupKind()]
+	return ok
+}
+
 // Namespaced reports whether objects of the kind live in a namespace. An unknown kind is taken to.
 func (c *Client) Namespaced(gvk schema.GroupVersionKind) (bool, error) {
 	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)

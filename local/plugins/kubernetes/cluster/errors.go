@@ -34,8 +34,7 @@ func Explain(obj *unstructured.Unstructured, err error) error {
 	subject := object.Describe(obj)
 	switch {
 	case meta.IsNoMatchError(err):
-		return fmt.Errorf("%s: the API server does not know kind %s of %s: install its CustomResourceDefinition "+
-			"first, or correct the apiVersion", subject, obj.GetKind(), obj.GetAPIVersion())
+		return errors.New(MissingKind(obj))
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("%s: %s", subject, conflict(err))
 	case Unreachable(err):
@@ -52,6 +51,24 @@ func Explain(obj *unstructured.Unstructured, err error) error {
 			"replaceOnChanges", subject, cleaned{err})
 	}
 	return fmt.Errorf("%s: %w", subject, cleaned{err})
+}
+
+// operators are what defines kinds that programs often use, by API group.
+var operators = map[string]string{
+	"cert-manager.io":           "cert-manager",
+	"gateway.networking.k8s.io": "the Gateway API and a controller for it",
+	"monitoring.coreos.com":     "the Prometheus Operator",
+	"postgresql.cnpg.io":        "the operator CloudNativePG",
+}
+
+// MissingKind says that the API server lacks the object's kind, and what to install.
+func MissingKind(obj *unstructured.Unstructured) string {
+	missing := "its CustomResourceDefinition"
+	if operator, ok := operators[obj.GroupVersionKind().Group]; ok {
+		missing = operator + ", which defines it,"
+	}
+	return fmt.Sprintf("%s: the API server does not know kind %s of %s: install %s first, or correct the apiVersion",
+		object.Describe(obj), obj.GetKind(), obj.GetAPIVersion(), missing)
 }
 
 // IsImmutable reports whether the server refused to change a field in place.

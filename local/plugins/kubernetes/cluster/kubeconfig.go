@@ -56,6 +56,14 @@ func (t Target) Config() (*rest.Config, string, error) {
 	return config, namespace, nil
 }
 
+// At names the API server at a host, and the context that means it where the target names one.
+func (t Target) At(host string) string {
+	if t.Context == "" {
+		return host
+	}
+	return fmt.Sprintf("context %q at %s", t.Context, host)
+}
+
 // SameCluster reports whether two targets mean the same API server. Two that cannot be read count as the
 // same, so that a broken kubeconfig does not plan the replacement of everything.
 func SameCluster(a, b Target) bool {

@@ -11,11 +11,15 @@ import (
 
 	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 // Check completes the program's inputs with a name and a namespace and brings them into the API server's
 // spelling.
 func (p *Provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	if isRelease(request.GetUrn()) {
+		return checkRelease(request)
+	}
 	gvk, err := object.KindOf(resource.URN(request.GetUrn()))
 	if err != nil {
 		return nil, err
@@ -23,11 +27,11 @@ func (p *Provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*p
 	if err := refuseKind(gvk, request.GetType()); err != nil {
 		return nil, err
 	}
-	olds, err := unmarshal(request.GetOlds(), "old inputs")
+	olds, err := property.Decode(request.GetOlds(), "old inputs")
 	if err != nil {
 		return nil, err
 	}
-	news, err := unmarshal(request.GetNews(), "new inputs")
+	news, err := property.Decode(request.GetNews(), "new inputs")
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func TestBrokenKubeconfigDoesNotQuoteItsContents(t *testing.T) {
 func TestUnsupportedTokensAreRefused(t *testing.T) {
 	p := newUnreachable(t, nil)
 	for _, token := range []string{
-		"kubernetes:helm.sh/v3:Release", "kubernetes:apps/v1:DeploymentList", "kubernetes:apps/v1:DeploymentPatch",
+		"kubernetes:helm.sh/v4:Chart", "kubernetes:apps/v1:DeploymentList", "kubernetes:apps/v1:DeploymentPatch",
 	} {
 		_, err := p.Check(t.Context(), &pulumirpc.CheckRequest{Urn: urnOf(token, "x"), Type: token})
 		assert.ErrorContains(t, err, token+" is not supported by the local kubernetes provider")

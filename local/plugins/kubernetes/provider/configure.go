@@ -12,13 +12,14 @@ import (
 
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/engine"
+	"agentstack/local/plugins/property"
 )
 
 // CheckConfig refuses configuration that this provider cannot honour.
 func (p *Provider) CheckConfig(
 	_ context.Context, request *pulumirpc.CheckRequest,
 ) (*pulumirpc.CheckResponse, error) {
-	news, err := unmarshal(request.GetNews(), "provider inputs")
+	news, err := property.Decode(request.GetNews(), "provider inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +39,11 @@ func (p *Provider) DiffConfig(
 	_ context.Context,
 	request *pulumirpc.DiffRequest,
 ) (*pulumirpc.DiffResponse, error) {
-	olds, err := unmarshal(request.GetOlds(), "old provider inputs")
+	olds, err := property.Decode(request.GetOlds(), "old provider inputs")
 	if err != nil {
 		return nil, err
 	}
-	news, err := unmarshal(request.GetNews(), "new provider inputs")
+	news, err := property.Decode(request.GetNews(), "new provider inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func intersects(a, b []string) bool {
 func (p *Provider) Configure(
 	ctx context.Context, request *pulumirpc.ConfigureRequest,
 ) (*pulumirpc.ConfigureResponse, error) {
-	args, err := unmarshal(request.GetArgs(), "provider arguments")
+	args, err := property.Decode(request.GetArgs(), "provider arguments")
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (p *Provider) Configure(
 		return nil, p.report(err)
 	}
 	p.settings, p.keepSecrets = settings, request.GetAcceptSecrets()
-	p.client, p.unreachable = nil, nil
+	p.client, p.unreachable, p.own = nil, nil, p.log.For(request.GetUrn())
 	if err := p.connect(ctx); err != nil {
 		p.unreachable = cluster.ExplainUnreachable(err)
 	}
@@ -128,7 +129,7 @@ func (p *Provider) connect(ctx context.Context) error {
 		err = request.Err // the rest of it repeats the host
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", config.Host, err)
+		return fmt.Errorf("%s: %w", p.settings.target.At(config.Host), err)
 	}
 	p.client = client
 	return nil

@@ -15,6 +15,7 @@ import (
 	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 // Create applies a new object and waits until it is ready. An object that exists but does not become ready
@@ -23,9 +24,13 @@ func (p *Provider) Create(
 	ctx context.Context,
 	request *pulumirpc.CreateRequest,
 ) (*pulumirpc.CreateResponse, error) {
+	if isRelease(request.GetUrn()) {
+		state, err := p.previewRelease(request.GetUrn(), request.GetProperties(), request.GetPreview())
+		return &pulumirpc.CreateResponse{Properties: state}, err
+	}
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
-	inputs, err := unmarshal(request.GetProperties(), "inputs")
+	inputs, err := property.Decode(request.GetProperties(), "inputs")
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +78,7 @@ func (p *Provider) previewCreate(
 	obj *unstructured.Unstructured,
 ) (*pulumirpc.CreateResponse, error) {
 	asIs := &pulumirpc.CreateResponse{Properties: request.GetProperties()}
-	if p.client == nil || object.HasUnknowns(obj) || !p.client.Knows(obj.GroupVersionKind()) {
+	if !p.canAsk(ctx, obj) {
 		return asIs, nil
 	}
 	manager := object.FieldManager(request.GetUrn(), obj, nil)
@@ -97,6 +102,22 @@ func (p *Provider) previewCreate(
 	}
 	state, err := p.marshal(checkpoint.Properties(inputs), "state")
 	return &pulumirpc.CreateResponse{Properties: state}, err
+}
+
+// canAsk reports whether the API server can say in a preview what it would make of the object. Where it should be able
+// to and is not, a warning says what to do, once for each cluster and kind.
+func (p *Provider) canAsk(ctx context.Context, obj *unstructured.Unstructured) bool {
+	switch gvk := obj.GroupVersionKind(); {
+	case p.client == nil:
+		p.own.Warn(ctx, "the preview shows inputs only: "+p.unreachable.Error())
+	case !p.client.Knows(gvk):
+		if _, warned := p.warned.LoadOrStore(gvk, true); !warned && !p.client.Expects(gvk) {
+			p.own.Warn(ctx, "unless this update brings its kind: "+cluster.MissingKind(obj))
+		}
+	default:
+		return !object.HasUnknowns(obj)
+	}
+	return false
 }
 
 // cannotPreview reports whether a dry run failed for what another resource of the same update will have

@@ -13,14 +13,18 @@ import (
 	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 // Delete deletes the object and waits until it is gone. One that does not exist, or whose kind no longer
 // does, is gone already.
 func (p *Provider) Delete(ctx context.Context, request *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
+	if isRelease(request.GetUrn()) {
+		return nil, errRelease(request.GetUrn())
+	}
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
-	state, err := unmarshal(request.GetProperties(), "state")
+	state, err := property.Decode(request.GetProperties(), "state")
 	if err != nil {
 		return nil, err
 	}

@@ -9,22 +9,26 @@ import (
 	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/diff"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 // Diff compares what the program asked for last time with what it asks for now. After a refresh the old
 // inputs hold the live values, so drift shows here as well.
 func (p *Provider) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	olds, err := unmarshal(request.GetOlds(), "old state")
+	if isRelease(request.GetUrn()) {
+		return diffRelease(request)
+	}
+	olds, err := property.Decode(request.GetOlds(), "old state")
 	if err != nil {
 		return nil, err
 	}
-	news, err := unmarshal(request.GetNews(), "new inputs")
+	news, err := property.Decode(request.GetNews(), "new inputs")
 	if err != nil {
 		return nil, err
 	}
 	old, live := object.ParseState(olds)
 	if len(old.Object) == 0 {
-		oldInputs, err := unmarshal(request.GetOldInputs(), "old inputs")
+		oldInputs, err := property.Decode(request.GetOldInputs(), "old inputs")
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"agentstack/local/plugins/kubernetes/cluster"
+	"agentstack/local/plugins/kubernetes/engine"
+	"agentstack/local/plugins/kubernetes/object"
 )
 
 func TestStrictErrorsNameTheObjectAndTheField(t *testing.T) {
@@ -83,6 +85,22 @@ func TestUnknownKindSaysWhatToInstall(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, s.namespace+"/g (later.example.com/v1 Gadget): the API server does not know kind Gadget of "+
 		"later.example.com/v1: install its CustomResourceDefinition first, or correct the apiVersion", err.Error())
+}
+
+func TestPreviewWarnsOnceOfAMissingOperator(t *testing.T) {
+	s := newStack(t, nil)
+	const token = "kubernetes:postgresql.cnpg.io/v1:Cluster"
+	for _, name := range []string{"one", "two"} {
+		checked := s.check(token, name, nil, s.in(name, doc{}))
+		_, err := s.provider.Create(t.Context(), &pulumirpc.CreateRequest{
+			Urn: urnOf(token, name), Properties: checked.GetInputs(), Preview: true,
+		})
+		require.NoError(t, err)
+	}
+	want := "unless this update brings its kind: " + s.namespace + "/one (postgresql.cnpg.io/v1 Cluster): the API " +
+		"server does not know kind Cluster of postgresql.cnpg.io/v1: install the operator CloudNativePG, which " +
+		"defines it, first, or correct the apiVersion"
+	assert.Equal(t, []string{want}, s.host.messages)
 }
 
 func TestKindDefinedMeanwhileIsFound(t *testing.T) {
@@ -186,23 +204,28 @@ func TestSecretsNeverLeak(t *testing.T) {
 func TestUnreachableClusterIsOneClearLine(t *testing.T) {
 	s := newStack(t, nil)
 	r := s.up(configMap, "settings", s.in("settings", doc{"data": doc{"a": "b"}}))
-	away := newUnreachable(t, nil)
+	shown := &host{}
+	away := New(engine.NewLog(shown, strings.TrimSpace), &object.Redactor{})
+	configure(t, away, nowhere, map[string]string{"context": "b"})
 	_, err := away.Create(t.Context(), &pulumirpc.CreateRequest{Urn: r.urn, Properties: r.inputs})
 	require.Error(t, err)
 	assert.Regexp(
 		t,
-		`^create .*/settings \(v1 ConfigMap\): the Kubernetes cluster is unreachable: https://127\.0\.0\.1:1: `+
-			`dial tcp 127\.0\.0\.1:1: connect: connection refused: `+
+		`^create .*/settings \(v1 ConfigMap\): the Kubernetes cluster is unreachable: `+
+			`context "b" at https://127\.0\.0\.1:2: dial tcp 127\.0\.0\.1:2: connect: connection refused: `+
 			`start the cluster, or correct the provider's kubeconfig and context$`,
 		err.Error(),
 	)
 
-	preview, err := away.Create(
-		t.Context(),
-		&pulumirpc.CreateRequest{Urn: r.urn, Properties: r.inputs, Preview: true},
-	)
-	require.NoError(t, err, "a preview works without the cluster")
-	assert.Equal(t, plainText(t, r.inputs), plainText(t, preview.GetProperties()))
+	for range 2 {
+		preview, err := away.Create(t.Context(), &pulumirpc.CreateRequest{
+			Urn: r.urn, Properties: r.inputs, Preview: true,
+		})
+		require.NoError(t, err, "a preview works without the cluster")
+		assert.Equal(t, plainText(t, r.inputs), plainText(t, preview.GetProperties()))
+	}
+	require.Len(t, shown.messages, 1, "one warning a provider")
+	assert.Contains(t, shown.messages[0], `the preview shows inputs only: the Kubernetes cluster is`)
 
 	_, err = away.Delete(t.Context(), &pulumirpc.DeleteRequest{Id: r.id, Urn: r.urn, Properties: r.state})
 	assert.ErrorContains(t, err, "PULUMI_K8S_DELETE_UNREACHABLE=true")

@@ -22,6 +22,7 @@ import (
 	"agentstack/local/apitest"
 	"agentstack/local/plugins/kubernetes/engine"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 var server *apitest.Server
@@ -127,7 +128,7 @@ func (s *stack) properties(d doc) *structpb.Struct {
 
 func decode(t *testing.T, properties *structpb.Struct) resource.PropertyMap {
 	t.Helper()
-	decoded, err := unmarshal(properties, "test")
+	decoded, err := property.Decode(properties, "test")
 	require.NoError(t, err)
 	return decoded
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc/codes"
@@ -34,10 +35,12 @@ type Provider struct {
 
 	// Set by Configure, which the engine calls before any operation on a resource.
 	settings    settings
-	client      *cluster.Client // nil while the cluster is unreachable
-	unreachable error           // why client is nil
-	namespace   string          // of objects that name none
-	keepSecrets bool            // the engine understands secrets
+	client      *cluster.Client  // nil while the cluster is unreachable
+	unreachable error            // why client is nil
+	namespace   string           // of objects that name none
+	keepSecrets bool             // the engine understands secrets
+	own         *engine.Resource // log of the provider itself
+	warned      sync.Map         // kinds that a preview found missing
 }
 
 // New returns a provider that logs to log. Everything it reports goes through redactor.

@@ -14,6 +14,7 @@ import (
 	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 // gone is the answer for an object that does not exist: the engine drops it from the state.
@@ -22,13 +23,16 @@ var gone = &pulumirpc.ReadResponse{}
 // Read returns the live object. On refresh the inputs are the live values of the fields that the program
 // sets, so that exactly those show as drift; on import they are all fields that a program could set.
 func (p *Provider) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	if isRelease(request.GetUrn()) {
+		return nil, errRelease(request.GetUrn())
+	}
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
-	state, err := unmarshal(request.GetProperties(), "state")
+	state, err := property.Decode(request.GetProperties(), "state")
 	if err != nil {
 		return nil, err
 	}
-	oldInputs, err := unmarshal(request.GetInputs(), "inputs")
+	oldInputs, err := property.Decode(request.GetInputs(), "inputs")
 	if err != nil {
 		return nil, err
 	}

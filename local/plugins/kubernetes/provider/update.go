@@ -12,6 +12,7 @@ import (
 	"agentstack/local/plugins/kubernetes/await"
 	"agentstack/local/plugins/kubernetes/cluster"
 	"agentstack/local/plugins/kubernetes/object"
+	"agentstack/local/plugins/property"
 )
 
 // update is one update of an object.
@@ -27,14 +28,17 @@ func (p *Provider) Update(
 	ctx context.Context,
 	request *pulumirpc.UpdateRequest,
 ) (*pulumirpc.UpdateResponse, error) {
+	if isRelease(request.GetUrn()) {
+		state, err := p.previewRelease(request.GetUrn(), request.GetNews(), request.GetPreview())
+		return &pulumirpc.UpdateResponse{Properties: state}, err
+	}
 	ctx, log, done := p.operation(ctx, request.GetUrn())
 	defer done()
 	u, err := parseUpdate(request)
 	if err != nil {
 		return nil, p.report(err)
 	}
-	if request.GetPreview() &&
-		(p.client == nil || object.HasUnknowns(u.obj) || !p.client.Knows(u.obj.GroupVersionKind())) {
+	if request.GetPreview() && !p.canAsk(ctx, u.obj) {
 		return &pulumirpc.UpdateResponse{Properties: request.GetNews()}, nil
 	}
 	if p.client == nil {
@@ -68,11 +72,11 @@ func (p *Provider) Update(
 }
 
 func parseUpdate(request *pulumirpc.UpdateRequest) (*update, error) {
-	olds, err := unmarshal(request.GetOlds(), "old state")
+	olds, err := property.Decode(request.GetOlds(), "old state")
 	if err != nil {
 		return nil, err
 	}
-	news, err := unmarshal(request.GetNews(), "new inputs")
+	news, err := property.Decode(request.GetNews(), "new inputs")
 	if err != nil {
 		return nil, err
 	}

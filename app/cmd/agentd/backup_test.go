@@ -1,0 +1,435 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"agentstack/app/internal/backup"
+	"agentstack/app/internal/testenv"
+)
+
+// otherID is the id of no backup.
+const otherID = "20260101T000000.000Z-aaaaaaaa"
+
+// template1 gives new databases the extension that only a superuser can make, as pgvector is.
+func (v *vault) template1(t *testing.T) {
+	t.Helper()
+	v.exec(t, "ai_agent", "template1", "CREATE EXTENSION bloom")
+}
+
+func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.template1(t)
+	manifest := v.backUp(t)
+	if want := []string{
+		backupPrefix + "/" + manifest.ID + "/dump", backupPrefix + "/" + manifest.ID + "/manifest.json",
+	}; !slices.Equal(v.keys(t), want) {
+		t.Errorf("objects: %v, want %v", v.keys(t), want)
+	}
+	checkManifest(t, manifest)
+	// The text form of values must not depend on settings.
+	for _, setting := range []string{
+		"TimeZone TO 'Asia/Tokyo'", "DateStyle TO 'SQL, DMY'", "IntervalStyle TO 'iso_8601'",
+		"bytea_output TO 'escape'", "extra_float_digits TO '-5'", "search_path TO 'nowhere'",
+		"default_transaction_isolation TO 'serializable'",
+	} {
+		v.exec(t, "ai_agent", "postgres", "ALTER ROLE "+backupRole+" SET "+setting)
+	}
+	v.restore(t, backup.Latest, "restored", manifest)
+	for name, query := range map[string]string{
+		"owners": `SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class
+			WHERE relname IN ('values', 'view', 'child')`,
+		"comment":       `SELECT obj_description('"values"'::regclass)`,
+		"indexes":       "SELECT count(*)::text FROM pg_indexes WHERE schemaname = 'public'",
+		"sequence":      "SELECT last_value::text FROM values_id_seq",
+		"policy":        "SELECT polname::text FROM pg_policy",
+		"extensions":    "SELECT extname::text FROM pg_extension ORDER BY 1",
+		"large objects": "SELECT convert_from(lo_get(oid), 'UTF8') FROM pg_largeobject_metadata",
+		"view":          "SELECT count(*)::text FROM counted",
+	} {
+		want, got := v.query(t, sourceDatabase, query), v.query(t, "restored", query)
+		if !slices.Equal(want, got) || len(want) == 0 {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if owner := v.query(t, "restored", `SELECT pg_get_userbyid(datdba)::text FROM pg_database
+		WHERE datname = 'restored'`); !slices.Equal(owner, []string{sourceOwner}) {
+		t.Errorf("the database belongs to %v", owner)
+	}
+	v.refuse(t, backup.Latest, "restored", "database restored exists")
+	v.refuse(t, backup.Latest, sourceDatabase, "database app exists")
+	v.refuse(t, otherID, "other", "there is no backup")
+}
+
+func checkManifest(t *testing.T, m backup.Manifest) {
+	t.Helper()
+	if m.Database != sourceDatabase || m.Owner != sourceOwner || m.SchemaVersion == nil || *m.SchemaVersion != 1 ||
+		m.ServerVersion == "" || m.PgDumpVersion == "" || m.AgentdVersion != version || m.Size == 0 ||
+		m.StartedAt.After(m.FinishedAt) {
+		t.Errorf("manifest: %+v", m)
+	}
+	rows, checksums := map[string]int64{}, map[string]string{}
+	for _, table := range m.Tables {
+		rows[table.String()], checksums[table.String()] = table.Rows, table.Checksum
+	}
+	for name, want := range map[string]int64{
+		"public.values": 3, "public.empty": 0, "public.no_columns": 2, "public.measurements_old": 30,
+		"public.measurements_new": 30, "public.parent": 1, "public.child": 1, "public.hidden": 2, "public.unlogged": 1,
+		`Sche"ma; DROP.ta"ble 'x' %s $1 Ünï`: 100, "public.exchanges": 0, "public.counters": 50,
+		"public.goose_db_version": 2,
+	} {
+		if got, found := rows[name]; !found || got != want {
+			t.Errorf("%s has %d rows (in the manifest: %t), want %d", name, got, found, want)
+		}
+		if (checksums[name] == "0") != (want == 0) {
+			t.Errorf("%s has checksum %s", name, checksums[name])
+		}
+	}
+	if len(rows) != 13 {
+		t.Errorf("tables: %v", rows)
+	}
+}
+
+func TestBackupWhileWritten(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.template1(t)
+	stop, writes := make(chan struct{}), 0
+	written := make(chan struct{}, 1)
+	var writer sync.WaitGroup
+	connection := v.connect(t, sourceOwner, sourceDatabase)
+	writer.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// The sum over all counters is 0 at every moment.
+			_, err := connection.Exec(t.Context(), `WITH moved AS (UPDATE counters SET n = n + 1 WHERE id = $1)
+				UPDATE counters SET n = n - 1 WHERE id = $2`, i%49+1, 50)
+			if err != nil {
+				t.Errorf("write: %v", err)
+				return
+			}
+			writes++
+			select {
+			case written <- struct{}{}:
+			default:
+			}
+		}
+	})
+	<-written
+	var ids []string
+	for range 3 {
+		ids = append(ids, v.backUp(t).ID)
+	}
+	close(stop)
+	writer.Wait()
+	for i, id := range ids {
+		database := fmt.Sprintf("copy_%d", i)
+		v.restore(t, id, database, v.manifest(t, id))
+		if sum := v.query(t, database, "SELECT sum(n)::text FROM counters"); !slices.Equal(sum, []string{"0"}) {
+			t.Errorf("%s: the counters' sum is %v", database, sum)
+		}
+	}
+	distinct := map[string]bool{}
+	for _, id := range ids {
+		for _, table := range v.manifest(t, id).Tables {
+			if table.Name == "counters" {
+				distinct[table.Checksum] = true
+			}
+		}
+	}
+	if len(distinct) != len(ids) {
+		t.Errorf("%d of %d backups differ after %d writes", len(distinct), len(ids), writes)
+	}
+}
+
+func TestTwoBackupsAtOnce(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.template1(t)
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			if r := v.run(t, nil, "backup"); r.code != exitOK {
+				t.Errorf("exit code %d:\n%s", r.code, r.stderr)
+			}
+		})
+	}
+	group.Wait()
+	ids := v.ids(t)
+	if len(ids) != 2 {
+		t.Fatalf("backups: %v", ids)
+	}
+	for i, id := range ids {
+		group.Go(func() { v.restore(t, id, fmt.Sprintf("copy_%d", i), v.manifest(t, id)) })
+	}
+	group.Wait()
+}
+
+func TestDamagedBackupIsRefused(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.template1(t)
+	manifest := v.backUp(t)
+	dumpKey, manifestKey := backupPrefix+"/"+manifest.ID+"/dump", backupPrefix+"/"+manifest.ID+"/manifest.json"
+	dump, encoded := v.object(t, dumpKey), v.object(t, manifestKey)
+	rewrite := func(change func(*backup.Manifest)) []byte {
+		changed := manifest
+		changed.Tables = slices.Clone(manifest.Tables)
+		change(&changed)
+		content, err := json.Marshal(changed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	flipped := bytes.Clone(dump)
+	flipped[len(flipped)/2] ^= 1
+	for name, test := range map[string]struct {
+		dump, manifest []byte
+		reason         string
+	}{
+		"flipped bit":    {flipped, encoded, "is damaged"},
+		"cut off":        {dump[:len(dump)-1], encoded, "is damaged"},
+		"longer":         {append(bytes.Clone(dump), 0), encoded, "is damaged"},
+		"not an archive": {[]byte("hello"), encoded, "is damaged"},
+		"other rows":     {dump, rewrite(func(m *backup.Manifest) { m.Tables[0].Rows++ }), "differs from backup"},
+		"other values": {
+			dump, rewrite(func(m *backup.Manifest) { m.Tables[0].Checksum = "1" }), "differs from backup",
+		},
+		"table missing in the dump": {dump, rewrite(func(m *backup.Manifest) {
+			m.Tables = append(m.Tables, backup.Table{Schema: "public", Name: "lost"})
+		}), "table public.lost is missing"},
+		"table missing in the manifest": {
+			dump, rewrite(func(m *backup.Manifest) { m.Tables = m.Tables[1:] }), "is not in the backup",
+		},
+		"manifest cut off": {dump, encoded[:len(encoded)/2], "decode manifest"},
+		"newer format":     {dump, rewrite(func(m *backup.Manifest) { m.Format = 2 }), "format 2"},
+		"manifest of another backup": {
+			dump, rewrite(func(m *backup.Manifest) { m.ID = otherID }), "the manifest of backup",
+		},
+		"unknown owner": {dump, rewrite(func(m *backup.Manifest) { m.Owner = "nobody" }), `"nobody" does not exist`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v.putObject(t, dumpKey, test.dump)
+			v.putObject(t, manifestKey, test.manifest)
+			v.refuse(t, manifest.ID, "copy", test.reason)
+		})
+	}
+	v.putObject(t, dumpKey, dump)
+	v.putObject(t, manifestKey, encoded)
+	v.restore(t, manifest.ID, "copy", manifest)
+}
+
+func TestRestoreSaysWhichExtensionIsMissing(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	manifest := v.backUp(t)
+	v.refuse(t, manifest.ID, "copy", `make it in the database template1`)
+	v.exec(t, "ai_agent", "postgres", "CREATE DATABASE copy_restoring")
+	v.refuse(t, manifest.ID, "copy", "database copy_restoring exists")
+}
+
+func TestKilledBackupDoesNotExist(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	agentd := v.running(t)
+	if err := agentd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := agentd.Wait(); err == nil {
+		t.Error("agentd succeeded")
+	}
+	if ids, keys := v.ids(t), v.keys(t); len(ids)+len(keys) != 0 {
+		t.Errorf("backups %v, objects %v", ids, keys)
+	}
+	v.refuse(t, backup.Latest, "copy", "there is no backup")
+}
+
+func TestStoppedBackupCleansUp(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	agentd := v.running(t)
+	if err := agentd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := agentd.Wait(); agentd.ProcessState.ExitCode() != exitFailure {
+		t.Errorf("agentd ended with %v", err)
+	}
+	if keys, uploads := v.keys(t), v.uploads(t); len(keys)+len(uploads) != 0 {
+		t.Errorf("objects %v, uploads %v", keys, uploads)
+	}
+	eventually(t, "the sessions end", func() bool {
+		return len(v.query(t, "postgres",
+			"SELECT application_name FROM pg_stat_activity WHERE usename = 'ai_agent_backup'")) == 0
+	})
+}
+
+func TestFailingBackup(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	stopped := testenv.NewObjectStore(t)
+	stopped.Stop()
+	v.exec(t, "ai_agent", "postgres", "CREATE ROLE stranger LOGIN")
+	script := func(text string) string { return v.pgDump(t, text) }
+	half := script(`$PG_DUMP "$@" | head -c 1000; echo 'pg_dump: error: the disk is on fire' >&2; exit 1`)
+	elsewhere, asStranger := v.postgres.URLOf(backupRole, "other"), v.postgres.URLOf("stranger", sourceDatabase)
+	for name, test := range map[string]struct{ variable, value, reason string }{
+		"pg_dump fails half-way":    {"PATH", half, "exit status 1: pg_dump: error: the disk is on fire"},
+		"pg_dump fails at once":     {"PATH", script("echo no >&2; exit 3"), "exit status 3: no"},
+		"pg_dump is killed":         {"PATH", script("echo some; kill -9 $$"), "signal: killed"},
+		"no pg_dump":                {"PATH", "/nowhere", "executable file not found"},
+		"store unreachable":         {"S3_ENDPOINT", stopped.URL(), "connection refused"},
+		"no such bucket":            {"S3_BUCKET", "other-bucket", "bucket does not exist"},
+		"wrong key":                 {"AWS_SECRET_ACCESS_KEY", "wrong", "signature"},
+		"no such database":          {"DATABASE_URL", elsewhere, `database "other" does not exist`},
+		"role that sees too little": {"DATABASE_URL", asStranger, "permission denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := v.run(t, map[string]string{test.variable: test.value}, "backup")
+			if r.code != exitFailure || !strings.Contains(r.stderr, test.reason) {
+				t.Errorf("exit code %d, want %d and %q in:\n%s", r.code, exitFailure, test.reason, r.stderr)
+			}
+			if keys, uploads := v.keys(t), v.uploads(t); len(keys)+len(uploads) != 0 {
+				t.Errorf("objects %v, uploads %v", keys, uploads)
+			}
+		})
+	}
+}
+
+// TestRetention ages copies of a backup.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	manifest := v.backUp(t)
+	aged := func(days int, complete bool) string {
+		old := manifest
+		old.FinishedAt = time.Now().Add(-time.Duration(days) * 24 * time.Hour)
+		old.ID = old.FinishedAt.UTC().Format("20060102T150405.000Z") + "-aaaaaaaa"
+		v.putObject(t, backupPrefix+"/"+old.ID+"/dump", []byte("old"))
+		if !complete {
+			return old.ID
+		}
+		encoded, err := json.Marshal(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.putObject(t, backupPrefix+"/"+old.ID+"/manifest.json", encoded)
+		return old.ID
+	}
+	aged(40, true)
+	aged(31, true)
+	aged(2, false)
+	kept := []string{aged(29, true), manifest.ID}
+	running := aged(0, false)
+	v.putObject(t, "backups/application/readme", []byte("not ours"))
+	v.putObject(t, backupPrefix+"/readme", []byte("not ours"))
+	if r := v.run(t, map[string]string{"BACKUP_RETENTION": "30d"}, "backup"); r.code != exitOK {
+		t.Fatalf("exit code %d:\n%s", r.code, r.stderr)
+	}
+	ids := v.ids(t)
+	if len(ids) != 3 || !slices.Equal(ids[:2], kept) {
+		t.Errorf("backups %v, want %v and a new one", ids, kept)
+	}
+	want := []string{"backups/application/readme", backupPrefix + "/readme", backupPrefix + "/" + running + "/dump"}
+	for _, id := range ids {
+		want = append(want, backupPrefix+"/"+id+"/dump", backupPrefix+"/"+id+"/manifest.json")
+	}
+	slices.Sort(want)
+	if keys := v.keys(t); !slices.Equal(keys, want) {
+		t.Errorf("objects:\n%s\nwant:\n%s", strings.Join(keys, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestBackupUsage(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no backup given":   {[]string{"restore", "--database", "copy"}, "give --backup and --database"},
+		"no database given": {[]string{"restore", "--backup", "latest"}, "give --backup and --database"},
+		"unknown flag":      {[]string{"restore", "--force"}, "not defined: -force"},
+		"odd database": {
+			[]string{"restore", "--backup", "latest", "--database", "host=elsewhere"}, "cannot be the name",
+		},
+		"extra argument":  {[]string{"backup", "now"}, `unexpected argument "now"`},
+		"install nowhere": {[]string{"install"}, "give the folder"},
+	} {
+		var stdout, stderr buffer
+		code := process{lookup(nil), &stdout, &stderr}.run(t.Context(), test.args)
+		if code != exitUsage || !strings.Contains(stderr.String(), test.want) {
+			t.Errorf("%s: exit code %d, want %d and %q in:\n%s", name, code, exitUsage, test.want, stderr.String())
+		}
+	}
+}
+
+func TestBackupConfigurationErrors(t *testing.T) {
+	for _, args := range [][]string{
+		{"backup"}, {"backups"}, {"restore", "--backup", "latest", "--database", "copy"},
+	} {
+		var output buffer
+		code := process{lookup(map[string]string{
+			"DATABASE_URL":          "mysql://user:" + testenv.Secret + "@host/db",
+			"S3_ENDPOINT":           "s3.example.com/" + testenv.Secret,
+			"S3_PREFIX":             "/backups/",
+			"AWS_SECRET_ACCESS_KEY": testenv.Secret,
+			"BACKUP_RETENTION":      "30 days",
+			"LOG_LEVEL":             "loud",
+		}), &output, &output}.run(t.Context(), args)
+		for _, name := range []string{
+			"DATABASE_URL", "S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "S3_PREFIX", "AWS_ACCESS_KEY_ID",
+			"BACKUP_RETENTION", "LOG_LEVEL",
+		} {
+			if code != exitUsage || !strings.Contains(output.String(), "\n"+name+": ") {
+				t.Errorf("%v: exit code %d, %s is not reported in:\n%s", args, code, name, output.String())
+			}
+		}
+		if strings.Contains(output.String(), testenv.Secret) {
+			t.Errorf("a password is shown:\n%s", output.String())
+		}
+	}
+}
+
+func TestInstall(t *testing.T) {
+	folder := t.TempDir()
+	for range 2 { // the second time over the first copy
+		var output buffer
+		p := process{lookup(nil), &output, &output}
+		if code := p.run(t.Context(), []string{"install", folder}); code != exitOK {
+			t.Fatalf("exit code %d: %s", code, output.String())
+		}
+	}
+	files, err := os.ReadDir(folder)
+	if err != nil || len(files) != 1 || files[0].Name() != "agentd" {
+		t.Fatalf("folder: %v, %v", files, err)
+	}
+	info, err := files[0].Info()
+	if err != nil || info.Mode() != 0o755 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	want, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(folder, "agentd")); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the copy differs: %v", err)
+	}
+	var output buffer
+	gone := process{lookup(nil), &output, &output}
+	if code := gone.run(t.Context(), []string{"install", filepath.Join(folder, "gone")}); code != exitFailure {
+		t.Errorf("no folder: exit code %d", code)
+	}
+}

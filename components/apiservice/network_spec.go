@@ -1,0 +1,41 @@
+package apiservice
+
+import "agentstack/internal/kube"
+
+const (
+	port         = 8000
+	postgresPort = 5432
+	redisPort    = 6379
+)
+
+var (
+	postgresPods = map[string]string{"cnpg.io/cluster": "ai-agent-db"}
+	redisPods    = kube.Selector("ai-agent-redis")
+)
+
+// apiIngress lets in Prometheus, and with an Ingress anyone: the load balancer is no pod, and its addresses are those
+// of the network that the machines are in.
+func apiIngress(args Args) []kube.Traffic {
+	traffic := kube.Traffic{
+		Peers: []kube.Peer{{Namespace: "monitoring", Pods: kube.Selector("prometheus")}},
+		Ports: []kube.Port{{Number: port}},
+	}
+	if args.Ingress != nil {
+		traffic.Peers = nil
+	}
+	return []kube.Traffic{traffic}
+}
+
+func apiEgress(args Args) []kube.Traffic {
+	return append(migrationEgress(),
+		kube.Traffic{Peers: []kube.Peer{{Pods: redisPods}}, Ports: []kube.Port{{Number: redisPort}}},
+		kube.ToURL(args.Model.BaseURL),
+	)
+}
+
+func migrationEgress() []kube.Traffic {
+	return []kube.Traffic{
+		kube.DNS(),
+		{Peers: []kube.Peer{{Pods: postgresPods}}, Ports: []kube.Port{{Number: postgresPort}}},
+	}
+}

@@ -1,0 +1,95 @@
+package hapostgres
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+// Strings of the spec that stand for the names of the Secrets with the stores' credentials.
+const (
+	ownStoreSecret     = "${own-store-secret}"
+	primaryStoreSecret = "${primary-store-secret}"
+)
+
+// storeFolder is the folder of the bucket that Barman writes to. Below it each region has one of its own, so that none
+// writes into the archive of another.
+const storeFolder = "postgres"
+
+// backupTarget spares the primary where there is a replica.
+const backupTarget = "prefer-standby"
+
+func newBackupSpec(args Args) *backupSpec {
+	if args.Store == nil {
+		return nil
+	}
+	destination := newBarmanSpec(*args.Store, args.Region, ownStoreSecret)
+	// gzip is the one compression that every image with Barman has. Encryption is left to the bucket, whose default may
+	// be a key of its own: to name one here would override it.
+	destination.WAL = &walSpec{Compression: "gzip", MaxParallel: 4}
+	// Without an immediate checkpoint a backup begins up to 4.5 minutes later, which a standby waits for.
+	destination.Data = &dataSpec{Compression: "gzip", ImmediateCheckpoint: true}
+	return &backupSpec{
+		BarmanObjectStore: destination,
+		RetentionPolicy:   fmt.Sprintf("%dd", args.Backup.RetentionDays),
+		Target:            backupTarget,
+	}
+}
+
+// newBarmanSpec describes the archive of a region. secret stands for the name of the Secret with the credentials.
+func newBarmanSpec(store kube.ObjectStore, region, secret string) barmanSpec {
+	spec := barmanSpec{
+		DestinationPath: "s3://" + store.Bucket + "/" + storeFolder,
+		EndpointURL:     store.Endpoint,
+		ServerName:      region,
+		S3Credentials:   s3Credentials{InheritFromIAMRole: true},
+	}
+	if store.SecretName != nil {
+		spec.S3Credentials = s3Credentials{
+			AccessKeyID:     &secretKey{Name: secret, Key: kube.KeyAccessKeyID},
+			SecretAccessKey: &secretKey{Name: secret, Key: kube.KeySecretAccessKey},
+		}
+	}
+	return spec
+}
+
+// storeReferences returns what the constants above stand for.
+func storeReferences(args Args) map[string]pulumi.StringInput {
+	references := map[string]pulumi.StringInput{}
+	if args.Store != nil && args.Store.SecretName != nil {
+		references[ownStoreSecret] = args.Store.SecretName
+	}
+	if args.Standby != nil && args.Standby.Store.SecretName != nil {
+		references[primaryStoreSecret] = args.Standby.Store.SecretName
+	}
+	return references
+}
+
+// storeEnv tells Barman the region of the bucket, which CloudNativePG takes from a Secret only. A bucket of another
+// region, such as that of the primary, is found by the redirection of S3.
+func storeEnv(args Args) []envVar {
+	if args.Store == nil {
+		return nil
+	}
+	return []envVar{{Name: "AWS_DEFAULT_REGION", Value: args.Store.Region}}
+}
+
+// scheduledBackup takes the first base backup at once: before it the WAL archive is of no use, and a standby has
+// nothing to begin with. The records of the backups live as long as the cluster, whatever becomes of the schedule.
+func scheduledBackup(args Args) kube.CustomResource[scheduledBackupSpec] {
+	return kube.CustomResource[scheduledBackupSpec]{
+		APIVersion: apiVersion,
+		Kind:       "ScheduledBackup",
+		Metadata:   args.metadata(clusterName),
+		Spec: scheduledBackupSpec{
+			Cluster:              objectReference{Name: clusterName},
+			Schedule:             args.Backup.Schedule,
+			Immediate:            true,
+			BackupOwnerReference: "cluster",
+			Method:               "barmanObjectStore",
+			Target:               backupTarget,
+		},
+	}
+}

@@ -1,0 +1,209 @@
+package hapostgres_test
+
+import (
+	"encoding/base64"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/components/hapostgres"
+	"agentstack/internal/kube"
+	"agentstack/internal/pulumitest"
+)
+
+const secretType = "kubernetes:core/v1:Secret"
+
+func standbyArgs() hapostgres.Args {
+	args := validArgs()
+	args.Region = "us-west-2"
+	args.Store = &kube.ObjectStore{Region: "us-west-2", Bucket: "backups-us-west-2"}
+	args.Standby = &hapostgres.Standby{
+		PrimaryRegion: "us-east-1",
+		Store:         kube.ObjectStore{Region: "us-east-1", Bucket: "backups-us-east-1"},
+	}
+	args.AppPassword = pulumi.ToSecret(pulumi.String("the/primary's")).(pulumi.StringOutput)
+	return args
+}
+
+// promotedArgs are those of the standby's region once it is the primary one.
+func promotedArgs() hapostgres.Args {
+	args := standbyArgs()
+	args.Standby, args.AppPassword = nil, nil
+	return args
+}
+
+func TestStandbyFollowsThePrimaryRegion(t *testing.T) {
+	object := cluster(t, standbyArgs())
+	if got := object.At("spec", "bootstrap", "recovery", "source"); got != "primary-region" {
+		t.Errorf("recovers from %v, want primary-region", got)
+	}
+	if got := object.At("spec", "bootstrap", "initdb"); got != nil {
+		t.Errorf("makes a database of its own: %v", got)
+	}
+	for i, want := range []struct{ name, path, server string }{
+		{"this-region", "s3://backups-us-west-2/postgres", "us-west-2"},
+		{"primary-region", "s3://backups-us-east-1/postgres", "us-east-1"},
+	} {
+		archive := func(field string) any {
+			return object.At("spec", "externalClusters", i, "barmanObjectStore", field)
+		}
+		if got := object.At("spec", "externalClusters", i, "name"); got != want.name ||
+			archive("destinationPath") != want.path || archive("serverName") != want.server {
+			t.Errorf("archive %d is %v, want %v", i, object.At("spec", "externalClusters", i), want)
+		}
+	}
+	if got := object.At("spec", "backup", "barmanObjectStore", "serverName"); got != "us-west-2" {
+		t.Errorf("archives as %v, want us-west-2", got)
+	}
+}
+
+// TestPromotion compares the same cluster as a standby and as the primary. The operator promotes and demotes when
+// replica.primary changes, and takes the update only if the names that bootstrap refers to stay.
+func TestPromotion(t *testing.T) {
+	standby, primary := cluster(t, standbyArgs()), cluster(t, promotedArgs())
+	want := map[string]any{"self": "this-region", "primary": "primary-region", "source": "primary-region"}
+	if got := standby.At("spec", "replica"); !reflect.DeepEqual(got, want) {
+		t.Errorf("replica of the standby = %v, want %v", got, want)
+	}
+	want["primary"] = "this-region"
+	if got := primary.At("spec", "replica"); !reflect.DeepEqual(got, want) {
+		t.Errorf("replica of the primary = %v, want %v", got, want)
+	}
+	for i := range 2 {
+		before := standby.At("spec", "externalClusters", i, "name")
+		if after := primary.At("spec", "externalClusters", i, "name"); after != before {
+			t.Errorf("external cluster %v becomes %v", before, after)
+		}
+	}
+	if !slices.Equal(standby.IgnoreChanges, []string{"spec.bootstrap"}) {
+		t.Errorf("ignoreChanges = %v, want spec.bootstrap", standby.IgnoreChanges)
+	}
+	for _, field := range []string{"backup", "managed", "storage", "env"} {
+		if !reflect.DeepEqual(standby.At("spec", field), primary.At("spec", field)) {
+			t.Errorf("spec.%s depends on the role", field)
+		}
+	}
+}
+
+// The operator refuses a cluster with a token that is not the primary.
+func TestPromotionTokenIsForThePrimary(t *testing.T) {
+	for want, args := range map[any]hapostgres.Args{"token": promotedArgs(), nil: standbyArgs()} {
+		args.PromotionToken = "token"
+		if got := cluster(t, args).At("spec", "replica", "promotionToken"); got != want {
+			t.Errorf("promotionToken = %v, want %v", got, want)
+		}
+	}
+}
+
+func TestStandbyIsChecked(t *testing.T) {
+	tests := map[string]struct {
+		damage func(*hapostgres.Args)
+		want   string
+	}{
+		"without a store of its own": {func(a *hapostgres.Args) { a.Store = nil }, "standby: Forbidden"},
+		"without the password":       {func(a *hapostgres.Args) { a.AppPassword = nil }, "standby: Forbidden"},
+		"of nobody": {
+			func(a *hapostgres.Args) { a.Standby.PrimaryRegion = "" },
+			"standby.primaryRegion: Required",
+		},
+		"of itself": {
+			func(a *hapostgres.Args) { a.Standby.PrimaryRegion = a.Region },
+			`standby.primaryRegion: Invalid value: "us-west-2"`,
+		},
+		"of a store without a bucket": {
+			func(a *hapostgres.Args) { a.Standby.Store.Bucket = "" },
+			"standby.store.bucket: Required",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			args := standbyArgs()
+			test.damage(&args)
+			problems := args.Validate(nil)
+			if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), test.want) {
+				t.Errorf("problems = %v, want one that starts with %s", problems, test.want)
+			}
+		})
+	}
+}
+
+// secretData returns the decoded data of a Secret.
+func secretData(t *testing.T, recording *pulumitest.Recording, name string) map[string]string {
+	t.Helper()
+	encoded, _ := recording.Find(t, secretType, name).At("data").(map[string]any)
+	data := map[string]string{}
+	for key, value := range encoded {
+		text, _ := value.(string)
+		plain, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatalf("decode %s of %s: %v", key, name, err)
+		}
+		data[key] = string(plain)
+	}
+	return data
+}
+
+func TestCredentials(t *testing.T) {
+	for role, suffix := range map[string]string{"ai_agent": "app", "ai_agent_backup": "backup"} {
+		name := "ai-agent-db-eu-west-1-" + suffix
+		recording := pulumitest.UpRevealed(t, register(storeArgs()))
+		set, used := secretData(t, recording, name+"-role"), secretData(t, recording, name)
+		if set["username"] != role || len(set["password"]) < 26 {
+			t.Errorf("the operator gets %v, want %s and a password of at least 128 bits", set, role)
+		}
+		want := map[string]string{
+			"username": role,
+			"password": set["password"],
+			"host":     "ai-agent-db-rw.ai-agent",
+			"port":     "5432",
+			"dbname":   "ai_agent",
+			"uri": "postgresql://" + role + ":" + set["password"] +
+				"@ai-agent-db-rw.ai-agent:5432/ai_agent?sslmode=require",
+		}
+		if !reflect.DeepEqual(used, want) {
+			t.Errorf("clients get %v, want %v", used, want)
+		}
+		for _, secret := range []string{name, name + "-role"} {
+			if got := recording.Find(t, secretType, secret).At("type"); got != "kubernetes.io/basic-auth" {
+				t.Errorf("%s has type %v", secret, got)
+			}
+		}
+	}
+}
+
+func TestPasswordIsKept(t *testing.T) {
+	recording := pulumitest.Up(t, register(storeArgs()))
+	for _, role := range []string{"app", "backup"} {
+		name := "ai-agent-db-eu-west-1-" + role
+		if got := recording.Find(t, secretType, name+"-role").IgnoreChanges; !slices.Equal(got, []string{"data"}) {
+			t.Errorf("a run makes a new password for %s: ignoreChanges = %v", role, got)
+		}
+		client := recording.Find(t, secretType, name)
+		if !slices.Equal(client.ReplaceOnChanges, []string{"data"}) || client.At("metadata", "name") != nil {
+			t.Errorf("pods do not notice a new password for %s", role)
+		}
+	}
+}
+
+func TestStandbyHasThePasswordOfThePrimary(t *testing.T) {
+	const name = "ai-agent-db-eu-west-1-app"
+	recording := pulumitest.UpRevealed(t, register(standbyArgs()))
+	if got := recording.Find(t, secretType, name+"-role").IgnoreChanges; got != nil {
+		t.Errorf("a new password of the primary does not reach the standby: ignoreChanges = %v", got)
+	}
+	data := secretData(t, recording, name)
+	if data["password"] != "the/primary's" {
+		t.Errorf("password = %q, want the primary's", data["password"])
+	}
+	parsed, err := url.Parse(data["uri"])
+	if err != nil {
+		t.Fatalf("parse uri: %v", err)
+	}
+	if password, _ := parsed.User.Password(); password != "the/primary's" {
+		t.Errorf("password in uri = %q, want the primary's", password)
+	}
+}

@@ -1,0 +1,60 @@
+package monitoring
+
+import (
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
+
+// prometheusRules let Prometheus find pods and nodes, and read the metrics of kubelets.
+func prometheusRules() rbacv1.PolicyRuleArray {
+	return rbacv1.PolicyRuleArray{
+		policyRule("", []string{"pods", "nodes"}, "get", "list", "watch"),
+		policyRule("", []string{"nodes/metrics"}, "get"),
+	}
+}
+
+// kubeStateRules let kube-state-metrics read what it tells about.
+func kubeStateRules() rbacv1.PolicyRuleArray {
+	var rules rbacv1.PolicyRuleArray
+	for _, collected := range collected {
+		rules = append(rules, policyRule(collected.group, collected.kinds, "list", "watch"))
+	}
+	return rules
+}
+
+func policyRule(group string, resources []string, verbs ...string) *rbacv1.PolicyRuleArgs {
+	return &rbacv1.PolicyRuleArgs{
+		ApiGroups: pulumi.ToStringArray([]string{group}),
+		Resources: pulumi.ToStringArray(resources),
+		Verbs:     pulumi.ToStringArray(verbs),
+	}
+}
+
+// clusterName is the name of a program's objects outside of namespaces.
+func clusterName(p program) string { return kube.PartOf + "-" + p.name }
+
+func clusterMetadata(args Args, p program) *metav1.ObjectMetaArgs {
+	p.namespace = ""
+	return args.metadata(p, clusterName(p)).Args()
+}
+
+func clusterRole(args Args, p program, rules rbacv1.PolicyRuleArray) *rbacv1.ClusterRoleArgs {
+	return &rbacv1.ClusterRoleArgs{Metadata: clusterMetadata(args, p), Rules: rules}
+}
+
+func clusterRoleBinding(args Args, p program) *rbacv1.ClusterRoleBindingArgs {
+	return &rbacv1.ClusterRoleBindingArgs{
+		Metadata: clusterMetadata(args, p),
+		RoleRef: &rbacv1.RoleRefArgs{
+			ApiGroup: pulumi.String("rbac.authorization.k8s.io"),
+			Kind:     pulumi.String("ClusterRole"),
+			Name:     pulumi.String(clusterName(p)),
+		},
+		Subjects: rbacv1.SubjectArray{&rbacv1.SubjectArgs{
+			Kind: pulumi.String("ServiceAccount"), Name: pulumi.String(p.name), Namespace: pulumi.String(p.namespace),
+		}},
+	}
+}

@@ -1,0 +1,26 @@
+package rediscluster
+
+import "agentstack/internal/kube"
+
+// client is the workload that uses the cluster.
+const client = "ai-agent-api"
+
+func ingress() []kube.Traffic {
+	prometheus := kube.Peer{Namespace: "monitoring", Pods: kube.Selector("prometheus")}
+	return []kube.Traffic{
+		{Peers: []kube.Peer{{Pods: kube.Selector(client)}}, Ports: []kube.Port{{Number: port}}},
+		eachOther(),
+		{Peers: []kube.Peer{prometheus}, Ports: []kube.Port{{Number: metricsPort}}},
+	}
+}
+
+func egress() []kube.Traffic {
+	return []kube.Traffic{kube.DNS(), eachOther()}
+}
+
+func eachOther() kube.Traffic {
+	return kube.Traffic{
+		Peers: []kube.Peer{{Pods: kube.Selector(Name)}},
+		Ports: []kube.Port{{Number: port}, {Number: busPort}},
+	}
+}

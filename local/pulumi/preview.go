@@ -1,0 +1,176 @@
+package pulumi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Preview is `pulumi preview` of a stack by the real CLI and engine, without anything that the stack needs: no cluster,
+// no account, no Docker daemon, no secrets but placeholders. It begins with an empty state.
+type Preview struct {
+	// Program is the folder of the Pulumi project, Stack the stack whose configuration it has.
+	Program, Stack string
+	// Pack is the folder of a policy pack in Go that judges the preview; none if it is empty.
+	Pack string
+	// Args are more arguments of `pulumi preview`. With any, Pulumi's own output is shown instead of the tree.
+	Args []string
+	// Binary gives the path of a program of the toolchain.
+	Binary func(name string) (string, error)
+}
+
+// placeholders are the secrets without which the program does not start.
+var placeholders = []string{"agentstack:modelApiKey", "agentstack:alertWebhookUrl"}
+
+// placeholder is valid as a key and as the URL of a webhook.
+const placeholder = "https://placeholder.example.com"
+
+// Run previews in a folder that it deletes at the end, and writes the tree of resources, Pulumi's diagnostics and the
+// number of resources. The error of a preview that Pulumi refuses holds its exit status.
+func (p Preview) Run(ctx context.Context, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "agentstack-preview-")
+	if err != nil {
+		return fmt.Errorf("make preview folder: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	h := p.home(dir)
+	if err := h.prepare(); err != nil {
+		return err
+	}
+	if err := p.writeConfig(h); err != nil {
+		return err
+	}
+	if err := h.ensureStack(ctx); err != nil {
+		return err
+	}
+	args := []string{"preview", "--stack", p.Stack, "--config-file", h.configFile(), "--non-interactive"}
+	if p.Pack != "" {
+		pack, err := p.buildPack(ctx, dir)
+		if err != nil {
+			return err
+		}
+		args = append(args, "--policy-pack", pack)
+	}
+	cmd, err := h.command(ctx, p.Program, append(args, p.Args...)...)
+	if err != nil {
+		return err
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	if len(p.Args) > 0 {
+		cmd.Stdout, cmd.Stderr = out, os.Stderr
+		return previewed(cmd.Run())
+	}
+	return p.tree(cmd, h.path("events"), out)
+}
+
+func (p Preview) home(dir string) home {
+	return home{
+		dir: dir, program: p.Program, stack: p.Stack, binary: p.Binary, variables: []string{
+			"PULUMI_CONFIG_PASSPHRASE=" + rand.Text(),
+			"PULUMI_DEBUG_COMMANDS=true", // lets the CLI write its events to a file
+			"AWS_ACCESS_KEY_ID=placeholder", "AWS_SECRET_ACCESS_KEY=placeholder",
+			"KUBECONFIG=" + filepath.Join(dir, "no-kubeconfig"), "KUBERNETES_SERVICE_HOST=",
+			"DOCKER_HOST=unix://" + filepath.Join(dir, "no-docker.sock"),
+		},
+	}
+}
+
+// writeConfig copies the stack's configuration. Nobody can open its sealed values here: they become placeholders.
+func (p Preview) writeConfig(h home) error {
+	values, err := readConfig(filepath.Join(p.Program, "Pulumi."+p.Stack+".yaml"))
+	if err != nil {
+		return err
+	}
+	config, ok := values["config"].(map[string]any)
+	if !ok {
+		config = map[string]any{}
+	}
+	for _, key := range placeholders {
+		if _, ok := config[key]; !ok {
+			config[key] = placeholder
+		}
+	}
+	content, err := yaml.Marshal(map[string]any{"config": unsealed(config)})
+	if err != nil {
+		return fmt.Errorf("encode configuration: %w", err)
+	}
+	if err := os.WriteFile(h.configFile(), content, 0o600); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
+func unsealed(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		if _, sealed := value["secure"]; sealed && len(value) == 1 {
+			return placeholder
+		}
+		for key, element := range value {
+			value[key] = unsealed(element)
+		}
+	case []any:
+		for i, element := range value {
+			value[i] = unsealed(element)
+		}
+	}
+	return value
+}
+
+// buildPack builds the policy pack and returns the path of its program: the language host of the toolchain cannot run
+// the pack's folder.
+func (p Preview) buildPack(ctx context.Context, dir string) (string, error) {
+	pack := filepath.Join(dir, "pack", "pulumi-analyzer-policy")
+	build := exec.CommandContext(ctx, "go", "build", "-o", pack, ".")
+	build.Dir = p.Pack
+	build.Env = Environ("GOWORK=off")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build policy pack: %w\n%s", err, bytes.TrimSpace(output))
+	}
+	about, err := os.ReadFile(filepath.Join(p.Pack, "PulumiPolicy.yaml"))
+	if err != nil {
+		return "", fmt.Errorf("read policy pack: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pack", "PulumiPolicy.yaml"), about, 0o600); err != nil {
+		return "", fmt.Errorf("copy policy pack: %w", err)
+	}
+	return pack, nil
+}
+
+// tree runs the preview, then writes its resources and what Pulumi said of them.
+func (p Preview) tree(cmd *exec.Cmd, events string, out io.Writer) error {
+	cmd.Args = append(cmd.Args, "--color=never", "--event-log", events)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	runErr := cmd.Run()
+	all := output.String()
+	tail := follow(&output, func(string) {})
+	if runErr != nil && tail == "" {
+		tail = all
+	}
+	resources, err := readEvents(events)
+	if err != nil {
+		return errors.Join(previewed(runErr), err)
+	}
+	if _, err := fmt.Fprintf(out, "%s\n%s\n", render(resources), strings.TrimSpace(tail)); err != nil {
+		return fmt.Errorf("write preview: %w", err)
+	}
+	return previewed(runErr)
+}
+
+func previewed(err error) error {
+	if err != nil {
+		return fmt.Errorf("run pulumi preview: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	monitoring = "monitoring"
+	// alertTimeout covers two scrapes, the minute for which the alert's condition must hold, and the time for which
+	// Alertmanager gathers a group.
+	alertTimeout = 5 * time.Minute
+)
+
+// jobs are the scrape jobs that must have targets.
+var jobs = []string{
+	"ai-agent-api", "alertmanager", "kube-state-metrics", "kubelet-cadvisor", "loki", "node-exporter",
+	"opentelemetry-collector", "postgres", "prometheus", "redis",
+}
+
+// get asks a Service of the monitoring namespace and decodes its answer.
+func get(service string, port int, path string, query url.Values, into any) error {
+	address, err := try("kubectl", "-n", monitoring, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return err
+	}
+	location := fmt.Sprintf("http://%s:%d%s?%s", address, port, path, query.Encode())
+	client := http.Client{Timeout: requestTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(location)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", service, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read answer of %s: %w", service, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s: %s: %s", service, path, resp.Status, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("decode answer of %s: %w", service, err)
+	}
+	return nil
+}
+
+func targetsUp(t *testing.T) {
+	eventually(t, settleTimeout, "every target is up", func() error {
+		var answer struct {
+			Data struct {
+				ActiveTargets []struct {
+					Labels                       map[string]string
+					ScrapeURL, Health, LastError string
+				}
+			}
+		}
+		if err := get("prometheus", 9090, "/api/v1/targets", url.Values{"state": {"active"}}, &answer); err != nil {
+			return err
+		}
+		var problems []error
+		count := map[string]int{}
+		for _, target := range answer.Data.ActiveTargets {
+			count[target.Labels["job"]]++
+			if target.Health != "up" {
+				problems = append(problems, fmt.Errorf("%s %s is %s: %s",
+					target.Labels["job"], target.ScrapeURL, target.Health, target.LastError))
+			}
+		}
+		for _, job := range jobs {
+			if count[job] == 0 {
+				problems = append(problems, fmt.Errorf("job %s has no target among %v", job, count))
+			}
+		}
+		for job, want := range map[string]int{"ai-agent-api": 3, "postgres": 3, "redis": 6, "node-exporter": 3} {
+			if count[job] != want {
+				problems = append(problems, fmt.Errorf("job %s has %d targets, not %d", job, count[job], want))
+			}
+		}
+		return errors.Join(problems...)
+	})
+}
+
+// panelsAnswer executes the query of each panel. What counts requests has had some by now.
+func panelsAnswer(t *testing.T) {
+	answers(t)
+	for title, expressions := range panels(t) {
+		for _, expression := range expressions {
+			eventually(t, settleTimeout, "the panel "+title+" has data", func() error {
+				var answer struct{ Data struct{ Result []any } }
+				err := get("prometheus", 9090, "/api/v1/query", url.Values{"query": {expression}}, &answer)
+				if err == nil && len(answer.Data.Result) == 0 {
+					err = fmt.Errorf("no data for %s", expression)
+				}
+				return err
+			})
+		}
+	}
+}
+
+func panels(t *testing.T) map[string][]string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", "components", "monitoring", "dashboards", "overview.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(content, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			found[panel.Title] = append(found[panel.Title], target.Expr)
+		}
+	}
+	if len(found) < 6 {
+		t.Fatalf("only %d panels", len(found))
+	}
+	return found
+}
+
+// webhook takes what Alertmanager sends, on an address of the host that pods reach.
+type webhook struct {
+	url string
+
+	mu       sync.Mutex
+	received []alert
+}
+
+type alert struct {
+	Status string
+	Labels map[string]string
+}
+
+func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	var message struct{ Alerts []alert }
+	if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.received = append(w.received, message.Alerts...)
+}
+
+func (w *webhook) has(status, name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slices.ContainsFunc(w.received, func(a alert) bool { return a.Status == status && a.Labels["alertname"] == name }) {
+		return nil
+	}
+	return fmt.Errorf("%s %s is not among %v", name, status, w.received)
+}
+
+// receiver is where the deployed Alertmanager sends its alerts.
+var receiver *webhook
+
+// configureWebhook gives the stack the secret URL of a webhook that this test serves until it ends.
+func configureWebhook(t *testing.T) {
+	t.Helper()
+	listener, err := net.Listen("tcp", hostAddress(t)+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver = &webhook{url: "http://" + listener.Addr().String() + "/alerts"}
+	server := &http.Server{Handler: receiver, ReadHeaderTimeout: requestTimeout}
+	go func() { _ = server.Serve(listener) }()
+	command(t, "pulumi", "config", "set", "--secret", "agentstack:alertWebhookUrl", receiver.url, "--stack", "local")
+}
+
+// hostAddress is the host's own address on the instance's network.
+func hostAddress(t *testing.T) string {
+	t.Helper()
+	network, err := net.InterfaceByName("as-" + os.Getenv("AGENTSTACK_INSTANCE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := network.Addrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		if prefix, isNetwork := address.(*net.IPNet); isNetwork && prefix.IP.To4() != nil {
+			return prefix.IP.String()
+		}
+	}
+	t.Fatalf("%s has no address", network.Name)
+	return ""
+}
+
+// alertFires locks the exporter of one Redis node out, which for Prometheus is a Redis that is down, and lets it in
+// again.
+func alertFires(t *testing.T) {
+	const name = "RedisDown"
+	lockOut := func(rule string) {
+		kubectl(t, "exec", "ai-agent-redis-follower-0", "-c", "redis", "--", "sh", "-c",
+			"redis-cli --user operator ACL SETUSER exporter "+rule)
+	}
+	lockOut("off")
+	eventually(t, alertTimeout, "the webhook hears of the alert", func() error { return receiver.has("firing", name) })
+	lockOut("on")
+	eventually(t, alertTimeout, "the webhook hears of its end", func() error { return receiver.has("resolved", name) })
+}
+
+// logsFound looks a request up by its id.
+func logsFound(t *testing.T) {
+	id := answers(t)
+	eventually(t, healTimeout, "the request's log line is in Loki", func() error {
+		var answer struct {
+			Data struct {
+				Result []struct {
+					Stream map[string]string
+					Values [][]any
+				}
+			}
+		}
+		query := url.Values{"query": {`{k8s_namespace_name="ai-agent", k8s_container_name="api"} |= "` + id + `"`}}
+		if err := get("loki", 3100, "/loki/api/v1/query_range", query, &answer); err != nil {
+			return err
+		}
+		for _, stream := range answer.Data.Result {
+			for _, line := range stream.Values {
+				if len(line) > 1 && strings.Contains(fmt.Sprint(line[1]), id) {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("no line of request %s", id)
+	})
+}
