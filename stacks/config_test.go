@@ -16,6 +16,7 @@ const (
 	fullConfigKey   = "agentstack:config"
 	fullAPIKeyKey   = "agentstack:modelApiKey"
 	fullPasswordKey = "agentstack:registryPassword"
+	fullWebhookKey  = "agentstack:alertWebhookUrl"
 )
 
 // stackConfig returns the configuration in Pulumi.<stack>.yaml, with the secrets that a user adds to it.
@@ -33,7 +34,9 @@ func stackConfig(t *testing.T, stack string) pulumitest.Config {
 	}
 	config := pulumitest.Config{Values: map[string]string{fullConfigKey: string(file.Config[fullConfigKey])}}
 	if stack != EnvironmentLocal {
-		config.Values[fullAPIKeyKey], config.Secret = "sk-secret", []string{fullAPIKeyKey}
+		config.Values[fullAPIKeyKey] = "sk-secret"
+		config.Values[fullWebhookKey] = "https://hooks.example.com/token-secret"
+		config.Secret = []string{fullAPIKeyKey, fullWebhookKey}
 	}
 	return config
 }
@@ -191,6 +194,44 @@ func TestBadValueIsRefused(t *testing.T) {
 			"local", "regions", regions("local-1", "local-1"),
 			`regions[1].name: Duplicate value: "local-1"`,
 		},
+		"several regions without a cloud": {
+			"local", "regions", regions("local-1", "local-2"),
+			`regions: Too many: 2: must have at most 1 item`,
+		},
+		"no cluster": {
+			"staging", "regions", []any{map[string]any{"name": "us-east-1"}},
+			`regions[0].kubeContext: Required value`,
+		},
+		"two clusters": {
+			"staging", "regions", []any{map[string]any{"name": "us-east-1", "kubeContext": "c", "eks": map[string]any{}}},
+			`regions[0].eks: Forbidden: must not be given together with kubeContext`,
+		},
+		"cluster in AWS without AWS": {
+			"local", "regions", []any{map[string]any{"name": "local-1", "eks": map[string]any{}}},
+			`regions[0].eks: Forbidden: needs aws`,
+		},
+		"bad network": {
+			"staging", "regions", []any{map[string]any{"name": "us-east-1", "eks": map[string]any{"cidr": "10.0.0.0/8"}}},
+			`regions[0].eks.cidr: Invalid value: "10.0.0.0/8"`,
+		},
+		"missing AWS": {"staging", "aws", nil, `aws: Required value`},
+		"AWS in a local environment": {
+			"local", "aws", map[string]any{"domain": "api.example.com"},
+			`aws: Forbidden: a local environment uses no cloud`,
+		},
+		"bad domain":  {"staging", "aws.domain", "api_example", `aws.domain: Invalid value: "api_example"`},
+		"bad routing": {"staging", "aws.routing", "nearest", `aws.routing: Unsupported value: "nearest"`},
+		"bad bucket":  {"staging", "aws.bucketPrefix", "Backups", `aws.bucketPrefix: Invalid value: "Backups"`},
+		"repository beside that of AWS": {
+			"staging", "image.repository", "registry.example.com/api",
+			`image.repository: Forbidden: aws brings a registry`,
+		},
+		"object store beside that of AWS": {
+			"staging", "objectStore.size", "1Gi",
+			`objectStore: Forbidden: with aws, backups go to buckets there`,
+		},
+		"bad schedule":  {"staging", "backup.schedule", "nightly", `backup.schedule: Invalid value: "nightly"`},
+		"bad retention": {"local", "monitoring.retention", "a week", `monitoring.retention: Invalid value: "a week"`},
 		"bad local region": {
 			"local", "regions", regions("local-1", "Local_2"),
 			`regions[1].name: Invalid value: "Local_2"`,
@@ -350,7 +391,7 @@ func TestSecretsAreEncrypted(t *testing.T) {
 	missing := stackConfig(t, EnvironmentStaging)
 	delete(missing.Values, fullAPIKeyKey)
 	plain := stackConfig(t, EnvironmentStaging)
-	plain.Secret = nil
+	plain.Secret = []string{fullWebhookKey}
 	plainPassword := edit(t, stackConfig(t, EnvironmentLocal), "image.username", "ci")
 	plainPassword.Values[fullPasswordKey] = "hunter2"
 	tests := map[string]struct {

@@ -16,11 +16,11 @@ import (
 func TestGoldens(t *testing.T) {
 	own := func(resource pulumitest.Resource) bool {
 		parent, _, _ := strings.Cut(resource.Parent, " ")
+		component, _ := strings.CutPrefix(parent, "agentstack:components:")
 		return !slices.Contains([]string{
-			"agentstack:components:ApiService",
-			"agentstack:components:HaPostgres",
-			"agentstack:components:RedisCluster",
-		}, parent)
+			"ApiService", "BackupJob", "HaPostgres", "MonitoringStack", "RedisCluster",
+			"Backups", "Certificates", "DnsRecords", "EksCluster", "Network", "Registry",
+		}, component)
 	}
 	for _, stack := range environments {
 		t.Run(stack, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestEveryObjectBelongsToARegion(t *testing.T) {
 	forEachStack(t, func(t *testing.T, recording *pulumitest.Recording) {
 		objects := 0
 		for _, resource := range recording.Resources {
-			if !strings.HasPrefix(resource.Type, "kubernetes:") {
+			if !strings.HasPrefix(resource.Type, "kubernetes:") || resource.Type == "kubernetes:helm.sh/v3:Release" {
 				continue
 			}
 			objects++
@@ -90,28 +90,48 @@ func TestEveryComponentRegistersItsOutputs(t *testing.T) {
 	})
 }
 
+// TestRegionsRunTheSame compares what keeps running: the database of a standby follows another region's, and migrations
+// and backups run where it is written.
 func TestRegionsRunTheSame(t *testing.T) {
 	recording := pulumitest.Up(t, Deploy, stackConfig(t, EnvironmentProduction))
 	// The names that the provider makes differ between the regions as they should.
 	madeNames := regexp.MustCompile(`-[0-9a-f]{8}\b`)
 	inRegion := func(region string) map[string]string {
-		objects := map[string]string{}
-		for _, resource := range recording.Resources {
-			if resource.At("metadata", "labels", kube.LabelRegion) == region {
-				inputs := madeNames.ReplaceAllString(fmt.Sprint(resource.Inputs), "")
-				objects[resource.Type+" "+strings.ReplaceAll(resource.Name, region, "R")] =
-					strings.ReplaceAll(inputs, region, "R")
+		workloads := map[string]string{}
+		for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
+			for _, resource := range recording.OfType("kubernetes:apps/v1:" + kind) {
+				if resource.At("metadata", "labels", kube.LabelRegion) == region {
+					inputs := madeNames.ReplaceAllString(fmt.Sprint(resource.Inputs), "")
+					workloads[kind+" "+strings.ReplaceAll(resource.Name, region, "R")] =
+						strings.ReplaceAll(inputs, region, "R")
+				}
 			}
 		}
-		return objects
+		return workloads
 	}
 	primary, secondary := inRegion("us-east-1"), inRegion("eu-west-1")
-	if len(primary) == 0 || len(primary) != len(secondary) {
-		t.Errorf("%d objects in the primary region, %d in the other", len(primary), len(secondary))
+	if len(primary) < 5 || len(primary) != len(secondary) {
+		t.Errorf("%d workloads in the primary region, %d in the other", len(primary), len(secondary))
 	}
 	for name, inputs := range primary {
 		if secondary[name] != inputs {
 			t.Errorf("%s differs between the regions:\n%s\n%s", name, inputs, secondary[name])
+		}
+	}
+}
+
+func TestOnlyThePrimaryRegionIsWritten(t *testing.T) {
+	recording := pulumitest.Up(t, Deploy, stackConfig(t, EnvironmentProduction))
+	for _, resourceType := range []string{"kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob"} {
+		found := recording.OfType(resourceType)
+		if len(found) != 1 || found[0].At("metadata", "labels", kube.LabelRegion) != "us-east-1" {
+			t.Errorf("%s: %v, want one, in us-east-1", resourceType, found)
+		}
+	}
+	for region, leader := range map[string]string{"us-east-1": "this-region", "eu-west-1": "primary-region"} {
+		cluster := recording.Find(t, "kubernetes:postgresql.cnpg.io/v1:Cluster", "ai-agent-db-"+region)
+		if got := cluster.At("spec", "replica", "primary"); got != leader {
+			t.Errorf("the database of %s follows %v, want %s", region, got, leader)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func newObjectStoreGateway(ctx *pulumi.Context, name, region string, settings Ob
 	}
 	parent := pulumi.Parent(gateway)
 	meta := gatewayMetadata(region)
-	secret, err := kube.NewSecret(ctx, name, kube.Metadata{Namespace: meta.Namespace, Labels: meta.Labels},
+	secret, err := kube.NewSecret(ctx, name, meta,
 		pulumi.StringMap{
 			kube.KeyAccessKeyID:     pulumi.String("ai-agent"),
 			kube.KeySecretAccessKey: pulumi.String(rand.Text()),

@@ -45,16 +45,13 @@ func (c Config) validateCloud(path *field.Path) field.ErrorList {
 		return c.AWS.Validate(path)
 	case c.cloud():
 		return field.ErrorList{field.Required(path, "give the domain and the bucket prefix of "+c.Environment)}
-	case len(c.Regions) > 1:
-		return field.ErrorList{field.Required(path,
-			"several regions need object stores that all of them reach, for the databases to follow the primary one")}
 	}
 	return nil
 }
 
 // validateImage wants a repository where the cloud brings none.
 func (c Config) validateImage(path *field.Path) field.ErrorList {
-	if c.AWS == nil {
+	if !c.cloud() {
 		return c.Image.Validate(path)
 	}
 	problems := apiservice.ValidateBuildNetwork(path.Child("buildNetwork"), c.Image.BuildNetwork)
@@ -69,7 +66,7 @@ func (c Config) validateImage(path *field.Path) field.ErrorList {
 }
 
 func (c Config) validateObjectStore(path *field.Path) field.ErrorList {
-	if c.AWS != nil && c.ObjectStore != (ObjectStore{}) {
+	if c.cloud() && c.ObjectStore != (ObjectStore{}) {
 		return field.ErrorList{field.Forbidden(path, "with aws, backups go to buckets there")}
 	}
 	return kube.Quantity(path.Child("size"), c.ObjectStore.withDefaults().Size)
@@ -95,6 +92,9 @@ func (c Config) validateRegions(path *field.Path) field.ErrorList {
 	if c.PrimaryRegion == "" || len(names) > 0 && !slices.Contains(names, c.PrimaryRegion) {
 		problems = append(problems, unsupported(field.NewPath("primaryRegion"), c.PrimaryRegion, names)...)
 	}
+	if len(problems) == 0 && len(c.Regions) > 1 && !c.cloud() {
+		problems = append(problems, field.TooMany(path, len(c.Regions), 1))
+	}
 	return problems
 }
 
@@ -107,7 +107,7 @@ func (c Config) validateCluster(path *field.Path, region Region) field.ErrorList
 		return nil
 	case region.KubeContext != "":
 		return field.ErrorList{field.Forbidden(path.Child("eks"), "must not be given together with kubeContext")}
-	case c.AWS == nil:
+	case !c.cloud():
 		return field.ErrorList{field.Forbidden(path.Child("eks"), "needs aws")}
 	}
 	return region.EKS.Validate(path.Child("eks"))

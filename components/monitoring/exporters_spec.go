@@ -57,8 +57,9 @@ func nodeExporter(args Args) program {
 	for _, collector := range nodeCollectors {
 		flags = append(flags, "--collector."+collector)
 	}
+	// File systems that are mounted later are not seen: that takes mount propagation, which some machines do not allow
+	// for their root. Those of volumes are measured by the kubelet anyway.
 	root := hostPath("root", "/host/root", "/", "Directory")
-	root.propagation = "HostToContainer"
 	return program{
 		name: nameNodeExporter, namespace: args.NodeNamespace, image: imageNodeExporter, user: userPrometheus,
 		args:  flags,

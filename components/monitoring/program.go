@@ -41,8 +41,6 @@ type volume struct {
 	writable   bool
 	// source is nil for a claim of the StatefulSet.
 	source *corev1.VolumeArgs
-	// propagation is HostToContainer for host paths that have mounts below them.
-	propagation string
 }
 
 const dataVolume = "data"
@@ -148,9 +146,6 @@ func (p program) mounts() corev1.VolumeMountArray {
 		mount := &corev1.VolumeMountArgs{Name: pulumi.String(v.name), MountPath: pulumi.String(v.path)}
 		if !v.writable {
 			mount.ReadOnly = pulumi.Bool(true)
-		}
-		if v.propagation != "" {
-			mount.MountPropagation = pulumi.String(v.propagation)
 		}
 		mounts = append(mounts, mount)
 	}

@@ -2,9 +2,11 @@ package pulumitest
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -33,6 +35,7 @@ func fakeOutputs(args pulumi.MockResourceArgs, region string) resource.PropertyM
 			metadata["name"] = resource.NewStringProperty(args.Name + "-" + suffix(args.Inputs))
 		}
 		outputs["metadata"] = resource.NewObjectProperty(metadata)
+		keepFirst(args, outputs)
 		if strings.HasSuffix(args.TypeToken, ":Ingress") {
 			outputs["status"] = loadBalancer(args.Name)
 		}
@@ -44,10 +47,31 @@ func fakeOutputs(args pulumi.MockResourceArgs, region string) resource.PropertyM
 // a Secret is the one thing that other resources are made from: the SDK's mocks take no secret that is unknown.
 func previewOutputs(args pulumi.MockResourceArgs) resource.PropertyMap {
 	outputs := resource.PropertyMap{}
-	if data, given := args.Inputs["data"]; given && args.TypeToken == "kubernetes:core/v1:Secret" {
+	if data, given := args.Inputs["data"]; given && args.TypeToken == secretType {
 		outputs["data"] = data
+		keepFirst(args, outputs)
 	}
 	return outputs
+}
+
+const secretType = "kubernetes:core/v1:Secret"
+
+// keepFirst stands for the engine, which goes on with the first value of an ignored property. The data of such a Secret
+// is drawn anew in each run and is the same here in all of them.
+func keepFirst(args pulumi.MockResourceArgs, outputs resource.PropertyMap) {
+	if args.TypeToken != secretType || !slices.Contains(args.RegisterRPC.GetIgnoreChanges(), "data") {
+		return
+	}
+	data := outputs["data"]
+	for data.IsSecret() {
+		data = data.SecretValue().Element
+	}
+	kept := resource.PropertyMap{}
+	for key := range data.ObjectValue() {
+		value := base64.StdEncoding.EncodeToString([]byte("first-" + string(key) + "-of-" + args.Name))
+		kept[key] = resource.NewStringProperty(value)
+	}
+	outputs["data"] = resource.MakeSecret(resource.NewObjectProperty(kept))
 }
 
 // loadBalancer is the status that the controller of a load balancer gives to an object.
