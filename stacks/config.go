@@ -76,11 +76,11 @@ func (s ObjectStore) withDefaults() ObjectStore {
 
 // Redis configures a Redis cluster. A zero field stands for the default of rediscluster.Args.
 type Redis struct {
-	// Leaders is the number of shards; each has one follower.
+	// Leaders is the number of shards; each has one follower. Default 3.
 	Leaders int `json:"leaders"`
-	// MaxMemory is what a node's data may take, a Kubernetes quantity.
+	// MaxMemory is what a node's data may take, a Kubernetes quantity. Default half of the memory limit.
 	MaxMemory string `json:"maxMemory"`
-	// Resources of each node.
+	// Resources of each node. Default 500m and 1Gi, at most 1 core and 2Gi.
 	Resources kube.Resources `json:"resources"`
 	// Storage of each node.
 	Storage RedisStorage `json:"storage"`
@@ -90,7 +90,7 @@ type Redis struct {
 type RedisStorage struct {
 	// Class is a StorageClass. Default: the one that the Kubernetes cluster marks as default.
 	Class string `json:"class"`
-	// Size is a Kubernetes quantity.
+	// Size is a Kubernetes quantity. Default 10Gi.
 	Size string `json:"size"`
 }
 

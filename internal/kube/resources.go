@@ -9,15 +9,19 @@ import (
 
 // ResourceList holds Kubernetes quantities, such as CPU "250m" and Memory "512Mi"; empty means not set.
 type ResourceList struct {
-	CPU    string `json:"cpu,omitempty"`
+	// CPU in cores or thousandths of one.
+	CPU string `json:"cpu,omitempty"`
+	// Memory in bytes.
 	Memory string `json:"memory,omitempty"`
 }
 
 // Resources holds what a container asks for and what it may use at most. Its JSON form is the Kubernetes
 // one.
 type Resources struct {
+	// Requests are what the scheduler sets aside. Both are required.
 	Requests ResourceList `json:"requests,omitzero"`
-	Limits   ResourceList `json:"limits,omitzero"`
+	// Limits are what the container gets at most. Memory is required, CPU is not.
+	Limits ResourceList `json:"limits,omitzero"`
 }
 
 // Default returns r, or fallback when nothing is set in r.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -47,10 +48,18 @@ func (p Preview) Run(ctx context.Context, out io.Writer) error {
 	if err := h.prepare(); err != nil {
 		return err
 	}
-	if err := p.writeConfig(h); err != nil {
+	secrets, err := p.writeConfig(h)
+	if err != nil {
 		return err
 	}
 	if err := h.ensureStack(ctx); err != nil {
+		return err
+	}
+	set := []string{"config", "set-all", "--stack", p.Stack}
+	for _, key := range secrets {
+		set = append(set, "--secret", key+"="+placeholder)
+	}
+	if _, err := h.run(ctx, h.path("project"), set...); err != nil {
 		return err
 	}
 	args := []string{"preview", "--stack", p.Stack, "--config-file", h.configFile(), "--non-interactive"}
@@ -85,35 +94,46 @@ func (p Preview) home(dir string) home {
 	}
 }
 
-// writeConfig copies the stack's configuration. Nobody can open its sealed values here: they become placeholders.
-func (p Preview) writeConfig(h home) error {
+// writeConfig copies the stack's configuration without its secrets, whose keys it returns. Nobody can open sealed values
+// here: inside of an object they become placeholders.
+func (p Preview) writeConfig(h home) (secrets []string, err error) {
 	values, err := readConfig(filepath.Join(p.Program, "Pulumi."+p.Stack+".yaml"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config, ok := values["config"].(map[string]any)
 	if !ok {
 		config = map[string]any{}
 	}
-	for _, key := range placeholders {
-		if _, ok := config[key]; !ok {
-			config[key] = placeholder
+	secrets = slices.Clone(placeholders)
+	for key, value := range config {
+		if isSealed(value) && !slices.Contains(secrets, key) {
+			secrets = append(secrets, key)
 		}
+	}
+	for _, key := range secrets {
+		delete(config, key)
 	}
 	content, err := yaml.Marshal(map[string]any{"config": unsealed(config)})
 	if err != nil {
-		return fmt.Errorf("encode configuration: %w", err)
+		return nil, fmt.Errorf("encode configuration: %w", err)
 	}
 	if err := os.WriteFile(h.configFile(), content, 0o600); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+		return nil, fmt.Errorf("write configuration: %w", err)
 	}
-	return nil
+	return secrets, nil
+}
+
+func isSealed(value any) bool {
+	object, isObject := value.(map[string]any)
+	_, sealed := object["secure"]
+	return isObject && sealed && len(object) == 1
 }
 
 func unsealed(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
-		if _, sealed := value["secure"]; sealed && len(value) == 1 {
+		if isSealed(value) {
 			return placeholder
 		}
 		for key, element := range value {

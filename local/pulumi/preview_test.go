@@ -17,6 +17,7 @@ func TestPlaceholdersStandForSealedAndMissingSecrets(t *testing.T) {
 	const project = `encryptionsalt: v1:salt
 config:
   agentstack:modelApiKey: {secure: v1:sealed}
+  agentstack:registryPassword: {secure: v1:sealed}
   agentstack:config:
     list: [{secure: v1:sealed}, plain]
 `
@@ -24,11 +25,14 @@ config:
 	require.NoError(t, os.WriteFile(filepath.Join(program, "Pulumi.s.yaml"), []byte(project), 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "project"), 0o700))
 	p := Preview{Program: program, Stack: "s"}
-	require.NoError(t, p.writeConfig(p.home(dir)))
+	secrets, err := p.writeConfig(p.home(dir))
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{
+		"agentstack:modelApiKey", "agentstack:alertWebhookUrl", "agentstack:registryPassword",
+	}, secrets)
 	got, err := readConfig(p.home(dir).configFile())
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{"config": map[string]any{
-		"agentstack:modelApiKey": placeholder, "agentstack:alertWebhookUrl": placeholder,
 		"agentstack:config": map[string]any{"list": []any{placeholder, "plain"}},
 	}}, got)
 }

@@ -30,6 +30,13 @@ func TestLocalCloud(t *testing.T) {
 		{"a refresh finds no drift", noDrift},
 		{"no secret is in clear in the state", secretsClosed},
 		{"a changed variable rolls only the API", rollsOnlyAPI},
+		{"every target of Prometheus is up", targetsUp},
+		{"every panel of the dashboard has data", panelsAnswer},
+		{"a request's log line is found", logsFound},
+		{"an alert reaches the webhook", alertFires},
+		{"the write-ahead log is archived", archived},
+		{"a backup under writes is restored", backedUpAndRestored},
+		{"a killed backup leaves none", killedBackupIsNone},
 		{"an API pod is deleted", apiPodDeleted},
 		{"the PostgreSQL primary is deleted", primaryDeleted},
 		{"a Redis leader is deleted", redisLeaderDeleted},
@@ -75,6 +82,7 @@ func cloudUp(t *testing.T) {
 }
 
 func deploy(t *testing.T) {
+	configureWebhook(t)
 	preview := pulumi(t, "preview")
 	if !regexp.MustCompile(`\+ \d+ to create`).MatchString(preview) {
 		t.Errorf("the preview plans nothing:\n%s", preview)

@@ -39,8 +39,9 @@ type Settings struct {
 type NodeGroup struct {
 	// InstanceTypes are what its nodes can be, the preferred first, all of the architecture x86-64.
 	InstanceTypes []string `json:"instanceTypes"`
-	// MinNodes and MaxNodes bound how many there are; in between the pods that do not fit decide.
+	// MinNodes is how many there are at least.
 	MinNodes int `json:"minNodes"`
+	// MaxNodes is how many there are at most; in between the pods that do not fit decide.
 	MaxNodes int `json:"maxNodes"`
 }
 
