@@ -25,7 +25,7 @@ var exceptions = []exception{{
 	reason:    "reads /proc, /sys and file systems of the node to measure it; mounts them read-only",
 }, {
 	namespace: "monitoring-node",
-	name:      "log-collector",
+	name:      "opentelemetry-collector",
 	rules:     []string{"pod-no-host-path", "pod-non-root"},
 	reason:    "reads the logs of all pods, which belong to root; drops all capabilities",
 }}

@@ -226,7 +226,7 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: monitoring-node, labels: {pod-security.kubernetes.io/enforce: privileged}}
 `)
-	logCollector = hostPath(good, "/var/log/pods").with("metadata.name", "log-collector",
+	logCollector = hostPath(good, "/var/log/pods").with("metadata.name", "opentelemetry-collector",
 		"metadata.namespace", "monitoring-node", podSpec+"securityContext.runAsUser", 0.0)
 )
 

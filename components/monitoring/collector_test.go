@@ -112,7 +112,7 @@ func startCollector(t *testing.T, logs, state, loki string) (stop func()) {
 	}
 	dir := write(t, map[string]string{
 		"collector.yaml": strings.NewReplacer(
-			"/var/log/pods", logs, "/var/lib/otelcol", state, valid().url(nameLoki, portLoki), loki,
+			"/var/log/pods", logs, "/var/lib/opentelemetry-collector", state, valid().url(nameLoki, portLoki), loki,
 			"port: 8888", fmt.Sprintf("port: %d", freePort(t)),
 			"0.0.0.0:13133", fmt.Sprintf("127.0.0.1:%d", freePort(t)),
 		).Replace(config),

@@ -136,7 +136,7 @@ func TestHostPathsAreReadOnly(t *testing.T) {
 			}
 		}
 	}
-	if !slices.Equal(writable, []string{"/var/lib/otelcol"}) {
+	if !slices.Equal(writable, []string{"/var/lib/opentelemetry-collector"}) {
 		t.Errorf("writable: %v", writable)
 	}
 }
