@@ -203,7 +203,8 @@ func TestBadValueIsRefused(t *testing.T) {
 			`regions[0].kubeContext: Required value`,
 		},
 		"two clusters": {
-			"staging", "regions", []any{map[string]any{"name": "us-east-1", "kubeContext": "c", "eks": map[string]any{}}},
+			"staging", "regions",
+			[]any{map[string]any{"name": "us-east-1", "kubeContext": "c", "eks": map[string]any{}}},
 			`regions[0].eks: Forbidden: must not be given together with kubeContext`,
 		},
 		"cluster in AWS without AWS": {
@@ -211,7 +212,8 @@ func TestBadValueIsRefused(t *testing.T) {
 			`regions[0].eks: Forbidden: needs aws`,
 		},
 		"bad network": {
-			"staging", "regions", []any{map[string]any{"name": "us-east-1", "eks": map[string]any{"cidr": "10.0.0.0/8"}}},
+			"staging", "regions",
+			[]any{map[string]any{"name": "us-east-1", "eks": map[string]any{"cidr": "10.0.0.0/8"}}},
 			`regions[0].eks.cidr: Invalid value: "10.0.0.0/8"`,
 		},
 		"missing AWS": {"staging", "aws", nil, `aws: Required value`},

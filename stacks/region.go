@@ -86,7 +86,8 @@ type data struct {
 	store    *kube.ObjectStore
 }
 
-func (d *deployment) newData(ctx *pulumi.Context, target multiregion.Target, opts ...pulumi.ResourceOption) (data, error) {
+func (d *deployment) newData(ctx *pulumi.Context, target multiregion.Target, opts ...pulumi.ResourceOption,
+) (data, error) {
 	store := target.Store
 	if store == nil {
 		gateway, err := newObjectStoreGateway(ctx, gatewayName+"-"+target.Region, target.Region,

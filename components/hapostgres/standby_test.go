@@ -2,6 +2,7 @@ package hapostgres_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
@@ -163,7 +164,8 @@ func TestCredentials(t *testing.T) {
 			"host":     "ai-agent-db-rw.ai-agent",
 			"port":     "5432",
 			"dbname":   "ai_agent",
-			"uri":      "postgresql://" + role + ":" + password + "@ai-agent-db-rw.ai-agent:5432/ai_agent?sslmode=require",
+			"uri": fmt.Sprintf("postgresql://%s:%s@ai-agent-db-rw.ai-agent:5432/ai_agent?sslmode=require",
+				role, password),
 		}
 		if !reflect.DeepEqual(used, want) {
 			t.Errorf("clients get %v, want %v", used, want)

@@ -10,7 +10,8 @@ import (
 // collector reads the log files of all pods of its machine. Those belong to root, and nobody else may read them: so it
 // runs as root, without any of root's capabilities.
 func collector(args Args, config pulumi.StringPtrInput) program {
-	state := hostPath("state", "/var/lib/opentelemetry-collector", "/var/lib/opentelemetry-collector", "DirectoryOrCreate")
+	const stateFolder = "/var/lib/opentelemetry-collector"
+	state := hostPath("state", stateFolder, stateFolder, "DirectoryOrCreate")
 	state.writable = true
 	return program{
 		name: nameCollector, namespace: args.NodeNamespace, image: imageCollector, user: 0,

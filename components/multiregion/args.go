@@ -144,7 +144,7 @@ func (r Region) validate(path *field.Path, inCloud bool) field.ErrorList {
 }
 
 func (a AWS) validate(path *field.Path) field.ErrorList {
-	problems := a.Settings.Validate(path)
+	problems := a.Validate(path)
 	if a.Environment == "" {
 		problems = append(problems, field.Required(path.Child("environment"), "give the name of the environment"))
 	}

@@ -56,7 +56,7 @@ type example struct {
 	// Items are what Name says. https://example.com/items
 	Items []*item `json:"items"`
 
-	hidden string
+	Hidden string
 }
 
 type item struct {

@@ -94,8 +94,8 @@ func (p Preview) home(dir string) home {
 	}
 }
 
-// writeConfig copies the stack's configuration without its secrets, whose keys it returns. Nobody can open sealed values
-// here: inside of an object they become placeholders.
+// writeConfig copies the stack's configuration without its secrets, whose keys it returns. Nobody can open sealed
+// values here: inside of an object they become placeholders.
 func (p Preview) writeConfig(h home) (secrets []string, err error) {
 	values, err := readConfig(filepath.Join(p.Program, "Pulumi."+p.Stack+".yaml"))
 	if err != nil {

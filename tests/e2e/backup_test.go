@@ -122,8 +122,8 @@ func backedUpAndRestored(t *testing.T) {
 		t.Fatal(err)
 	}
 	restored := func(query string) string {
-		output := kubectl(t, "exec", name, "-c", "postgres", "--", "psql", "-U", "postgres", "-d", "restored", "-tAc", query)
-		return strings.TrimSpace(output)
+		psql := []string{"exec", name, "-c", "postgres", "--", "psql", "-U", "postgres", "-d", "restored"}
+		return strings.TrimSpace(kubectl(t, append(psql, "-tAc", query)...))
 	}
 	if got := restored("SELECT count(*) FROM exchanges"); got != rows[1] {
 		t.Errorf("the restored database has %s exchanges, the manifest %s", got, rows[1])
@@ -157,7 +157,8 @@ func killedBackupIsNone(t *testing.T) {
 		return err
 	})
 	killed := time.Now()
-	kubectl(t, "delete", "pods", "-l", "batch.kubernetes.io/job-name=backup-to-be-killed", "--grace-period=0", "--force")
+	kubectl(t, "delete", "pods", "-l", "batch.kubernetes.io/job-name=backup-to-be-killed",
+		"--grace-period=0", "--force")
 	if succeeded, log := finished(t, "backup-to-be-killed"); succeeded {
 		t.Fatalf("it was complete before it was killed:\n%s", log)
 	}

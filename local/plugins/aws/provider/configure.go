@@ -23,7 +23,7 @@ type config struct {
 }
 
 // noCredentials begins as the official provider's message does.
-const noCredentials = "No valid credential sources found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and " +
+const noCredentials = "no valid credential sources found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and " +
 	"AWS_SECRET_ACCESS_KEY, or log in with `aws sso login` or by OIDC"
 
 // CheckConfig refuses a configuration without a region or credentials, as the official provider does.

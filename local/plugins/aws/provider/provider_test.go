@@ -41,7 +41,7 @@ func TestConfigurationNeedsRegionAndCredentials(t *testing.T) {
 			properties{"region": unknown, "profile": "x"}, [2]string{"AWS_REGION"}, "",
 		},
 		"no credentials": {
-			properties{"region": "eu-west-1"}, [2]string{"AWS_PROFILE"}, "No valid credential sources found",
+			properties{"region": "eu-west-1"}, [2]string{"AWS_PROFILE"}, "no valid credential sources found",
 		},
 		"no region":    {properties{}, [2]string{"AWS_PROFILE", "me"}, "missing region"},
 		"wrong region": {properties{"region": "virginia"}, [2]string{"AWS_PROFILE", "me"}, `"virginia" is given`},

@@ -18,8 +18,8 @@ func isRelease(urn string) bool {
 }
 
 func errRelease(urn string) error {
-	return fmt.Errorf("Helm release %s: the local kubernetes provider previews Helm releases and does no more: use "+
-		"the official kubernetes plugin", resource.URN(urn).Name())
+	return fmt.Errorf("refuse Helm release %s: the local kubernetes provider previews Helm releases and does no more: "+
+		"use the official kubernetes plugin", resource.URN(urn).Name())
 }
 
 func checkRelease(request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {

@@ -32,7 +32,7 @@ func TestReleaseIsPreviewedAndNoMore(t *testing.T) {
 	assert.True(t, state["status"].IsComputed())
 	assert.True(t, state["values"].ObjectValue()["role"].IsComputed())
 
-	const only = "Helm release operator: the local kubernetes provider previews Helm releases and does no more"
+	const only = "refuse Helm release operator: the local kubernetes provider previews Helm releases and does no more"
 	_, err = p.Create(t.Context(), &pulumirpc.CreateRequest{Urn: urn, Properties: checked.GetInputs()})
 	require.ErrorContains(t, err, only)
 	_, err = p.Update(t.Context(), &pulumirpc.UpdateRequest{Urn: urn, News: checked.GetInputs()})
