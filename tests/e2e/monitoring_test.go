@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,8 +163,10 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 func (w *webhook) has(status, name string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if slices.ContainsFunc(w.received, func(a alert) bool { return a.Status == status && a.Labels["alertname"] == name }) {
-		return nil
+	for _, a := range w.received {
+		if a.Status == status && a.Labels["alertname"] == name {
+			return nil
+		}
 	}
 	return fmt.Errorf("%s %s is not among %v", name, status, w.received)
 }
