@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -151,6 +152,28 @@ func TestMockModelOnlyWhereAskedFor(t *testing.T) {
 		got := len(recording.OfType(mockTypeToken)) > 0
 		if want := stack == EnvironmentLocal; got != want {
 			t.Errorf("%s deploys the mock model: %v, want %v", stack, got, want)
+		}
+	}
+}
+
+func TestMissingCredentialsAreNamedInOneLine(t *testing.T) {
+	config := stackConfig(t, EnvironmentStaging)
+	config.NoCloud = errors.New("no valid credential sources found\nfor details see the log\nof the provider")
+	recording, err := pulumitest.Run(Deploy, true, config)
+	if err == nil {
+		t.Fatal("deployed without credentials")
+	}
+	for _, want := range []string{"AWS_PROFILE", "aws sso login", "no valid credential sources found"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not say %q:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "for details") {
+		t.Errorf("error has more than the first line of the reason:\n%v", err)
+	}
+	for _, resource := range recording.Resources {
+		if !strings.HasPrefix(resource.Type, "pulumi:providers:") {
+			t.Errorf("registered %s %s", resource.Type, resource.Name)
 		}
 	}
 }

@@ -24,9 +24,12 @@ const (
 
 // Config is the stack configuration that a program sees: full keys such as "agentstack:config", values as
 // Pulumi passes them (objects as JSON). Secret lists the keys that the stack keeps encrypted.
+//
+// NoCloud, where it is set, is the error of every provider function: that of a provider without credentials.
 type Config struct {
-	Values map[string]string
-	Secret []string
+	Values  map[string]string
+	Secret  []string
+	NoCloud error
 }
 
 // Up runs program as `pulumi up` on an empty stack and fails the test when the program fails.
@@ -71,6 +74,7 @@ func record(program pulumi.RunFunc, recorder *recorder, config ...Config) (*Reco
 		info.DryRun = recorder.dryRun
 		for _, c := range config {
 			info.Config, info.ConfigSecretKeys = c.Values, c.Secret
+			recorder.noCloud = c.NoCloud
 		}
 	}
 	err := pulumi.RunErr(program, pulumi.WithMocks(Project, Stack, recorder), configure)
@@ -89,8 +93,9 @@ func withoutEnv(name string) (restore func()) {
 }
 
 type recorder struct {
-	dryRun bool
-	reveal bool // record the values of secrets
+	noCloud error
+	dryRun  bool
+	reveal  bool // record the values of secrets
 
 	mu        sync.Mutex
 	resources []Resource
@@ -118,6 +123,9 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 
 // Call implements pulumi.MockResourceMonitor. Of the cloud, programs look up what awsAnswer knows.
 func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if r.noCloud != nil {
+		return nil, r.noCloud
+	}
 	answer, known := awsAnswer(args.Token, r.region(args.Provider))
 	if !known {
 		return nil, fmt.Errorf("unexpected provider function %s", args.Token)
