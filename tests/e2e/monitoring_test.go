@@ -12,8 +12,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -207,18 +209,45 @@ func hostAddress(t *testing.T) string {
 	return ""
 }
 
-// alertFires locks the exporter of one Redis node out, which for Prometheus is a Redis that is down, and lets it in
-// again.
+// alertFires makes one Redis node hang, and lets it go on again.
 func alertFires(t *testing.T) {
 	const name = "RedisDown"
-	lockOut := func(rule string) {
-		kubectl(t, "exec", "ai-agent-redis-follower-0", "-c", "redis", "--", "sh", "-c",
-			"redis-cli --user operator ACL SETUSER exporter "+rule)
+	n := atRest(t)
+	server, err := podProcess("ai-agent-redis-follower-0", "redis-server")
+	if err != nil {
+		t.Fatal(err)
 	}
-	lockOut("off")
+	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, alertTimeout, "the webhook hears of the alert", func() error { return receiver.has("firing", name) })
-	lockOut("on")
+	// By now the kubelet may have restarted it, which is as good.
+	if err := syscall.Kill(server, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Fatal(err)
+	}
 	eventually(t, alertTimeout, "the webhook hears of its end", func() error { return receiver.has("resolved", name) })
+	settled(t, n)
+}
+
+// podProcess returns the id, on the host, of a process in a pod.
+func podProcess(pod, program string) (int, error) {
+	uid, err := try("kubectl", "-n", namespace, "get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
+	if err != nil {
+		return 0, err
+	}
+	files, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return 0, fmt.Errorf("list processes: %w", err)
+	}
+	for _, file := range files {
+		// Processes end while they are looked at.
+		comm, _ := os.ReadFile(file)
+		cgroup, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
+		if strings.TrimSpace(string(comm)) == program && strings.Contains(string(cgroup), "pod"+uid) {
+			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return 0, fmt.Errorf("pod %s runs no %s", pod, program)
 }
 
 // logsFound looks a request up by its id.
