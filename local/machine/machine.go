@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// freeDisk is what a first run needs: 14 GiB for caches and builds, 8 GiB for an instance. Later ones need less.
-	freeDisk      = 22 << 30
+	// freeDisk is what a first run needs: 26 GiB for caches and builds, 8 GiB for an instance. Later ones need less.
+	freeDisk      = 34 << 30
 	freeDiskAgain = 6 << 30
 	// memory is what the kernel reports on a machine sold with 8 GB.
 	memory = 7 << 30
