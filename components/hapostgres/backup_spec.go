@@ -69,11 +69,20 @@ func storeReferences(args Args) map[string]pulumi.StringInput {
 
 // storeEnv tells Barman the region of the bucket, which CloudNativePG takes from a Secret only. A bucket of another
 // region, such as that of the primary, is found by the redirection of S3.
+//
+// It also makes Barman give up in seconds. A replica that is promoted first asks the store for more of the write-ahead
+// log, and with the library's own limits, a minute for each of five attempts, a store that was lost together with the
+// primary would hold the failover up. PostgreSQL itself tries again what has to be tried again.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-smart-config-defaults.html
 func storeEnv(args Args) []envVar {
 	if args.Store == nil {
 		return nil
 	}
-	return []envVar{{Name: "AWS_DEFAULT_REGION", Value: args.Store.Region}}
+	return []envVar{
+		{Name: "AWS_DEFAULT_REGION", Value: args.Store.Region},
+		{Name: "AWS_DEFAULTS_MODE", Value: "in-region"},
+		{Name: "AWS_MAX_ATTEMPTS", Value: "2"},
+	}
 }
 
 // scheduledBackup takes the first base backup at once: before it the WAL archive is of no use, and a standby has

@@ -56,7 +56,11 @@ func TestArchive(t *testing.T) {
 					t.Errorf("%s = %v, want %v", field, got, want)
 				}
 			}
-			env := []any{map[string]any{"name": "AWS_DEFAULT_REGION", "value": "eu-west-1"}}
+			env := []any{
+				map[string]any{"name": "AWS_DEFAULT_REGION", "value": "eu-west-1"},
+				map[string]any{"name": "AWS_DEFAULTS_MODE", "value": "in-region"},
+				map[string]any{"name": "AWS_MAX_ATTEMPTS", "value": "2"},
+			}
 			if got := object.At("spec", "env"); !reflect.DeepEqual(got, env) {
 				t.Errorf("env = %v, want %v", got, env)
 			}

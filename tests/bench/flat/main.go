@@ -11,6 +11,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/internal/pulumitest"
+
+	// The SDKs of the program, whose types register themselves at every start: they are no cost of components.
+	_ "agentstack/stacks"
 )
 
 func main() {
