@@ -2,10 +2,10 @@
 // through the real CLI and engine with the plugins of the local cloud, and beside it a flat program that registers the
 // same resources without components. Run it in the project's folder, as root, by `make bench-program`.
 //
-// It fails when a preview takes more than 1.2 times as long as that of the flat program, or when the program grows worse
-// than linearly: when a further resource between 5 and 10 regions costs more than 1.2 times the CPU time of one between
-// 1 and 5. Each number is the median of several runs. The CPU time of the program alone is shown and not judged: typed
-// arguments are turned into plain ones by reflection, which the flat program is spared.
+// It fails when a preview takes more than 1.2 times as long as that of the flat program, or when the program grows
+// worse than linearly: when a further resource between 5 and 10 regions costs more than 1.2 times the CPU time of one
+// between 1 and 5. Each number is the median of several runs. The CPU time of the program alone is shown and not
+// judged: typed arguments are turned into plain ones by reflection, which the flat program is spared.
 package main
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/internal/pulumitest"
-
-	// The SDKs of the program, whose types register themselves at every start: they are no cost of components.
+	// With it come the SDKs of the program, whose types register themselves at every start: that is no cost of
+	// components.
 	_ "agentstack/stacks"
 )
 
