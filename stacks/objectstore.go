@@ -1,7 +1,6 @@
 package stacks
 
 import (
-	"crypto/rand"
 	"fmt"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
@@ -41,11 +40,11 @@ func newObjectStoreGateway(ctx *pulumi.Context, name, region string, settings Ob
 	}
 	parent := pulumi.Parent(gateway)
 	meta := gatewayMetadata(region)
-	secret, err := kube.NewSecret(ctx, name, meta,
-		pulumi.StringMap{
-			kube.KeyAccessKeyID:     pulumi.String("ai-agent"),
-			kube.KeySecretAccessKey: pulumi.String(rand.Text()),
-		}, parent, pulumi.IgnoreChanges([]string{"data"}))
+	secretKey, keep := kube.Generate()
+	secret, err := kube.NewSecret(ctx, name, meta, pulumi.StringMap{
+		kube.KeyAccessKeyID:     pulumi.String("ai-agent"),
+		kube.KeySecretAccessKey: secretKey,
+	}, parent, keep)
 	if err != nil {
 		return nil, err
 	}

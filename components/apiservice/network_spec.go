@@ -17,7 +17,7 @@ var (
 // of the network that the machines are in.
 func apiIngress(args Args) []kube.Traffic {
 	traffic := kube.Traffic{
-		Peers: []kube.Peer{{Namespace: "monitoring", Pods: kube.Selector("prometheus")}},
+		Peers: []kube.Peer{kube.Prometheus()},
 		Ports: []kube.Port{{Number: port}},
 	}
 	if args.Ingress != nil {

@@ -1,7 +1,6 @@
 package hapostgres
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -33,7 +32,7 @@ type credentials struct {
 	client   pulumi.StringOutput
 }
 
-// newCredentials registers the two Secrets of a role. Without a password it makes one, as kube.NewGeneratedSecret does.
+// newCredentials registers the two Secrets of a role. Without a password it makes one.
 // The client's Secret is named by the provider, and replaced when anything in it changes: that restarts those who use
 // it, and what a pod began with stays as long as the pod.
 func newCredentials(ctx *pulumi.Context, name string, args Args, roleName, secretName string,
@@ -41,8 +40,8 @@ func newCredentials(ctx *pulumi.Context, name string, args Args, roleName, secre
 ) (credentials, error) {
 	roleOpts := opts
 	if password == nil {
-		password = pulumi.String(rand.Text())
-		roleOpts = append(roleOpts[:len(roleOpts):len(roleOpts)], pulumi.IgnoreChanges([]string{"data"}))
+		generated, keep := kube.Generate()
+		password, roleOpts = generated, append(opts[:len(opts):len(opts)], keep)
 	}
 	meta := args.metadata(secretName)
 	meta.Labels[labelReload] = "true"

@@ -21,12 +21,11 @@ func ingress() []kube.Traffic {
 		peers = append(peers, kube.Peer{Pods: kube.Selector(client)})
 	}
 	operator := kube.Peer{Namespace: "cnpg-system", Pods: kube.Selector("cloudnative-pg")}
-	prometheus := kube.Peer{Namespace: "monitoring", Pods: kube.Selector("prometheus")}
 	control := []kube.Port{{Number: port}, {Number: controlPort}}
 	return []kube.Traffic{
 		{Peers: peers, Ports: []kube.Port{{Number: port}}},
 		{Peers: []kube.Peer{{Pods: instances}, operator}, Ports: control},
-		{Peers: []kube.Peer{prometheus}, Ports: []kube.Port{{Number: metricsPort}}},
+		{Peers: []kube.Peer{kube.Prometheus()}, Ports: []kube.Port{{Number: metricsPort}}},
 	}
 }
 

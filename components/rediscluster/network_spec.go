@@ -6,11 +6,10 @@ import "agentstack/internal/kube"
 const client = "ai-agent-api"
 
 func ingress() []kube.Traffic {
-	prometheus := kube.Peer{Namespace: "monitoring", Pods: kube.Selector("prometheus")}
 	return []kube.Traffic{
 		{Peers: []kube.Peer{{Pods: kube.Selector(client)}}, Ports: []kube.Port{{Number: port}}},
 		eachOther(),
-		{Peers: []kube.Peer{prometheus}, Ports: []kube.Port{{Number: metricsPort}}},
+		{Peers: []kube.Peer{kube.Prometheus()}, Ports: []kube.Port{{Number: metricsPort}}},
 	}
 }
 

@@ -55,6 +55,11 @@ func APIServer() Traffic {
 	}
 }
 
+// Prometheus is who asks pods for their metrics.
+func Prometheus() Peer {
+	return Peer{Namespace: "monitoring", Pods: Selector("prometheus")}
+}
+
 // Internet lets pods reach public addresses on the given TCP ports.
 func Internet(ports ...int) Traffic {
 	traffic := Traffic{Peers: []Peer{{CIDR: "0.0.0.0/0", Except: append([]string{metadataAddress}, privateRanges...)}}}

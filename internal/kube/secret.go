@@ -41,16 +41,22 @@ func NewSecretOfType(ctx *pulumi.Context, name string, meta Metadata, secretType
 	return secret, nil
 }
 
-// NewGeneratedSecret registers a Secret whose one key holds a random value of at least 128 bits.
+// Generate returns a random value of at least 128 bits for the data of a Secret, and the option with which the
+// Secret keeps it.
 //
 // The value is made by the program itself, so that no further provider is needed: each run makes a new one,
-// and IgnoreChanges keeps the one that the first run stored. It lives, encrypted, in the stack's state and
-// in the Secret; consumers refer to the Secret by name and key, never to the value.
+// and the option keeps the one that the first run stored. It lives, encrypted, in the stack's state and in
+// the Secret; consumers refer to the Secret by name and key, never to the value.
+func Generate() (value pulumi.StringInput, keep pulumi.ResourceOption) {
+	return pulumi.String(rand.Text()), pulumi.IgnoreChanges([]string{"data"})
+}
+
+// NewGeneratedSecret registers a Secret whose one key holds a value of Generate.
 func NewGeneratedSecret(ctx *pulumi.Context, name string, meta Metadata, key string,
 	opts ...pulumi.ResourceOption,
 ) (*corev1.Secret, error) {
-	values := pulumi.StringMap{key: pulumi.String(rand.Text())}
-	return NewSecret(ctx, name, meta, values, append(opts, pulumi.IgnoreChanges([]string{"data"}))...)
+	value, keep := Generate()
+	return NewSecret(ctx, name, meta, pulumi.StringMap{key: value}, append(opts, keep)...)
 }
 
 // encode returns the base64 form that the data of a Secret has in the API.
