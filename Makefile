@@ -10,7 +10,7 @@ CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
 # Tests find the programs of the toolchain here.
 export AGENTSTACK_TOOLS := $(CACHE)/test-tools
 
-.PHONY: help up down status reset preview policy deps test test-program test-app test-local e2e check golden deploy reference bench-program
+.PHONY: help up down status reset preview policy deps test test-program test-app test-local e2e check golden deploy reference bench-program bench-app
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,7 +38,7 @@ policy: ## judge the previews of all stacks by the policy pack
 deps: ## install the Debian packages and build the programs that the tests need
 	@bin/localcloud deps
 	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go \
-		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw
+		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw postgresql
 
 test: deps ## all tests but the end-to-end ones
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-program test-app test-local
@@ -69,3 +69,6 @@ reference: ## print the configuration reference
 
 bench-program: ## measure previews of 1, 2, 5 and 10 regions beside a flat program
 	go run ./tests/bench
+
+bench-app: deps ## measure the API beside a bare reverse proxy, and its streams
+	cd app && go test -tags bench,grpcnotrace -count 1 -timeout 30m -v ./bench

@@ -7,7 +7,7 @@ var (
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: api, namespace: ai-agent}
-data: {MODEL_BASE_URL: "https://models.example.com/v1", DATABASE_URL: "postgres://$(USER):$(PASSWORD)@db/app"}
+data: {OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318", DATABASE_URL: "postgres://$(USER):$(PASSWORD)@db/app"}
 `)
 	secret = kube(`
 apiVersion: v1

@@ -13,6 +13,12 @@ func TestBadValueIsRefused(t *testing.T) {
 		}
 		return list
 	}
+	providers := func(url string) []any {
+		return []any{
+			map[string]any{"name": "openai", "kind": "openai", "baseUrl": url},
+			map[string]any{"name": "anthropic", "kind": "anthropic", "baseUrl": "https://api.anthropic.com"},
+		}
+	}
 	tests := map[string]struct {
 		stack string
 		path  string
@@ -48,8 +54,8 @@ func TestBadValueIsRefused(t *testing.T) {
 			`redis.maxMemory: Invalid value: "": must not be empty`,
 		},
 		"string for bool": {
-			"staging", "model.mock", "yes",
-			`model.mock: Invalid value: "yes": must be true or false`,
+			"staging", "models.mock", "yes",
+			`models.mock: Invalid value: "yes": must be true or false`,
 		},
 		"object for list": {
 			"local", "regions", map[string]any{},
@@ -216,26 +222,46 @@ func TestBadValueIsRefused(t *testing.T) {
 			"local", "redis.maxMemory", "160Mi",
 			`redis.maxMemory: Invalid value: "160Mi"`,
 		},
-		"missing model": {"staging", "model", nil, `model.baseUrl: Required value`},
-		"relative model URL": {
-			"staging", "model.baseUrl", "api.openai.com/v1",
-			`model.baseUrl: Invalid value: "api.openai.com/v1": give an absolute URL`,
+		"number in text": {
+			"staging", "models.catalog", []any{map[string]any{
+				"name": "gpt-4o", "routes": []any{map[string]any{"provider": "openai"}}, "inputPrice": "2.50",
+			}, map[string]any{
+				"name": "text-embedding-3-small", "routes": []any{map[string]any{"provider": "openai"}},
+			}},
+			`models.catalog[0].inputPrice: Invalid value: "2.50": must be a number`,
 		},
-		"credentials in model URL": {
-			"staging", "model.baseUrl", "https://u:p@api.openai.com/v1",
-			`model.baseUrl: Forbidden: must not contain credentials`,
+		"no models": {"staging", "models.catalog", nil, `models.catalog: Required value: give at least one model`},
+		"the key of an earlier version": {
+			"staging", "model", map[string]any{"baseUrl": "https://api.openai.com/v1"},
+			`model: Forbidden: unknown key; allowed here: api,`,
 		},
-		"query in model URL": {
-			"staging", "model.baseUrl", "https://models.example.com/v1?a=b",
-			`model.baseUrl: Invalid value: "https://models.example.com/v1?a=b": must not have a query`,
+		"unknown key of models": {
+			"staging", "models.urls", []any{},
+			`models.urls: Forbidden: unknown key; allowed here: catalog, embeddingModel, mock, providers`,
 		},
-		"model URL and mock": {
-			"local", "model.baseUrl", "https://api.openai.com/v1",
-			`model.baseUrl: Forbidden: must not be given together with model.mock`,
+		"bad URL of a provider": {
+			"staging", "models.providers", providers("api.openai.com/v1"),
+			`models.providers[0].baseUrl: Invalid value: "api.openai.com/v1": give an absolute URL`,
+		},
+		"credentials in the URL of a provider": {
+			"staging", "models.providers", providers("https://u:p@api.openai.com/v1"),
+			`models.providers[0].baseUrl: Forbidden: must not contain credentials`,
+		},
+		"query in the URL of a provider": {
+			"staging", "models.providers", providers("https://models.example.com/v1?a=b"),
+			`models.providers[0].baseUrl: Invalid value: "https://models.example.com/v1?a=b": must not have a query`,
+		},
+		"embedding model that is none": {
+			"staging", "models.embeddingModel", "ada",
+			`models.embeddingModel: Unsupported value: "ada"`,
+		},
+		"models and mock": {
+			"local", "models.embeddingModel", "ada",
+			`models.mock: Forbidden: must not be given together with providers, catalog or embeddingModel`,
 		},
 		"mock in production": {
-			"production", "model", map[string]any{"mock": true},
-			`model.mock: Forbidden: production does not answer from a script`,
+			"production", "models", map[string]any{"mock": true},
+			`models.mock: Forbidden: production does not answer from a script`,
 		},
 		"user without password": {
 			"local", "image.username", "ci",

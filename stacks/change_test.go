@@ -1,8 +1,8 @@
 package stacks
 
 import (
-	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"agentstack/internal/pulumitest"
@@ -28,7 +28,7 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		"nothing":              {"environment", "staging", nil},
 		"environment variable": {"api.env", map[string]any{"FEATURE": "on"}, []string{deployment, configMap}},
 		"log level":            {"api.logLevel", "debug", []string{deployment, configMap}},
-		"model server":         {"model.baseUrl", "https://models.example.com/v1", []string{deployment, configMap}},
+		"models":               {"models.embeddingModel", nil, []string{deployment, configMap}},
 		"replicas":             {"api.minReplicas", 5, []string{deployment, budget}},
 		"Redis memory":         {"redis.maxMemory", "256Mi", redis},
 		"PostgreSQL parameter": {"postgres.parameters", map[string]any{"work_mem": "8MB"}, []string{cluster}},
@@ -45,13 +45,31 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 	}
 }
 
-func TestChangedModelKeyRollsTheAPI(t *testing.T) {
-	config := stackConfig(t, EnvironmentStaging)
-	before := pulumitest.Up(t, Deploy, config)
-	config.Values = maps.Clone(config.Values)
-	config.Values[fullAPIKeyKey] = "sk-other"
-	changed := pulumitest.Changed(before, pulumitest.Up(t, Deploy, config))
-	if want := []string{"kubernetes:apps/v1:Deployment ai-agent-api-us-east-1"}; !slices.Equal(changed, want) {
-		t.Errorf("changed %q beside the Secret, want %q", changed, want)
+func TestChangedSecretRollsTheAPI(t *testing.T) {
+	before := pulumitest.Up(t, Deploy, stackConfig(t, EnvironmentStaging))
+	for key, value := range map[string]string{
+		fullKeysKey:  `{"openai": "sk-other", "anthropic": "sk-ant-secret"}`,
+		fullJWTKey:   strings.Repeat("k", 32) + "," + strings.Repeat("l", 32),
+		fullTokenKey: "a-token-for-sign-up",
+	} {
+		config := stackConfig(t, EnvironmentStaging)
+		config.Values[key] = value
+		config.Secret = append(config.Secret, key)
+		changed := pulumitest.Changed(before, pulumitest.Up(t, Deploy, config))
+		if !slices.Contains(changed, "kubernetes:apps/v1:Deployment ai-agent-api-us-east-1") {
+			t.Errorf("%s: changed %q beside the Secret, want the Deployment too", key, changed)
+		}
+	}
+}
+
+func TestRegionsShareTheirCredentials(t *testing.T) {
+	recording := pulumitest.UpRevealed(t, Deploy, stackConfig(t, EnvironmentProduction))
+	value := func(region, key string) any {
+		return recording.Find(t, "kubernetes:core/v1:Secret", "ai-agent-secrets-"+region).At("data", key)
+	}
+	for _, key := range []string{"JWT_KEYS", "SIGNUP_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"} {
+		if primary, other := value("us-east-1", key), value("eu-west-1", key); primary != other || primary == nil {
+			t.Errorf("%s is %v in the primary region and %v in the other", key, primary, other)
+		}
 	}
 }

@@ -39,8 +39,8 @@ type Config struct {
 	Postgres hapostgres.Settings `json:"postgres"`
 	// Redis configures the cache of each region.
 	Redis Redis `json:"redis"`
-	// Model says which model server answers.
-	Model Model `json:"model"`
+	// Models says which models the API offers, and where they are served.
+	Models Models `json:"models"`
 	// ObjectStore configures the store for backups that stands in for a cloud's. Not allowed with aws.
 	ObjectStore ObjectStore `json:"objectStore"`
 	// Backup configures the logical backups of the primary region.
@@ -94,18 +94,26 @@ type RedisStorage struct {
 	Size string `json:"size"`
 }
 
-// Model says which model server the API forwards to.
-type Model struct {
-	// BaseURL of an OpenAI-compatible API. Required unless Mock is set.
-	BaseURL string `json:"baseUrl"`
-	// Mock deploys a model server with scripted answers and uses that. Not in production.
+// Models are the models of the API: those that are configured, or those of the mock.
+type Models struct {
+	// Mock deploys a model server with scripted answers and offers its models. Not in production, and not together
+	// with the other keys.
 	Mock bool `json:"mock"`
+
+	apiservice.Models
 }
 
 // secrets are the encrypted values of the stack. A nil one is not configured.
 type secrets struct {
-	// modelAPIKey authenticates with the model server. Required unless model.mock is set.
-	modelAPIKey pulumi.StringInput
+	// providerKeys are an object with the keys of models.providers, by their names. Required for api.openai.com and
+	// api.anthropic.com.
+	providerKeys map[string]pulumi.StringInput
+	// jwtKeys sign access tokens: several of at least 32 characters, separated by commas, of which the first signs and
+	// all are accepted. Default: generated once.
+	jwtKeys pulumi.StringInput
+	// signupToken is the bearer token with which tenants sign up; the stack's output signupToken shows it. Empty:
+	// nobody can. Default: generated once.
+	signupToken pulumi.StringInput
 	// registryPassword is that of image.username. Required with image.username.
 	registryPassword pulumi.StringInput
 	// alertWebhookURL takes the alerts, as Alertmanager's webhook sends them. Required in staging and production.

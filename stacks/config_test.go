@@ -14,7 +14,9 @@ import (
 
 const (
 	fullConfigKey   = "agentstack:config"
-	fullAPIKeyKey   = "agentstack:modelApiKey"
+	fullKeysKey     = "agentstack:providerKeys"
+	fullJWTKey      = "agentstack:jwtKeys"
+	fullTokenKey    = "agentstack:signupToken"
 	fullPasswordKey = "agentstack:registryPassword"
 	fullWebhookKey  = "agentstack:alertWebhookUrl"
 )
@@ -34,9 +36,9 @@ func stackConfig(t *testing.T, stack string) pulumitest.Config {
 	}
 	config := pulumitest.Config{Values: map[string]string{fullConfigKey: string(file.Config[fullConfigKey])}}
 	if stack != EnvironmentLocal {
-		config.Values[fullAPIKeyKey] = "sk-secret"
+		config.Values[fullKeysKey] = `{"openai": "sk-secret", "anthropic": "sk-ant-secret"}`
 		config.Values[fullWebhookKey] = "https://hooks.example.com/token-secret"
-		config.Secret = []string{fullAPIKeyKey, fullWebhookKey}
+		config.Secret = []string{fullKeysKey, fullWebhookKey}
 	}
 	return config
 }
@@ -101,14 +103,17 @@ func TestAllProblemsAreListedAtOnce(t *testing.T) {
 	config = edit(t, config, "postgres.instances", "3")
 	config = edit(t, config, "postgres.storage.size", "10GB")
 	config = edit(t, config, "primaryRegion", "eu-west-1")
-	config = edit(t, config, "model.mock", true)
-	delete(config.Values, fullAPIKeyKey)
+	config = edit(t, config, "models.mock", true)
+	config = edit(t, config, "models.catalog", nil)
+	delete(config.Values, fullWebhookKey)
 	var paths []string
 	for _, problem := range problems(t, config) {
 		path, _, _ := strings.Cut(problem, ": ")
 		paths = append(paths, path)
 	}
-	want := []string{"databases", "postgres.instances", "primaryRegion", "postgres.storage.size", "model.baseUrl"}
+	want := []string{
+		"databases", "postgres.instances", "primaryRegion", "postgres.storage.size", "models.mock", fullWebhookKey,
+	}
 	if !slices.Equal(paths, want) {
 		t.Errorf("paths = %q, want %q", paths, want)
 	}
@@ -142,39 +147,93 @@ func TestMissingOrMalformedObject(t *testing.T) {
 	}
 }
 
-func TestSecretsAreEncrypted(t *testing.T) {
-	missing := stackConfig(t, EnvironmentStaging)
-	delete(missing.Values, fullAPIKeyKey)
-	plain := stackConfig(t, EnvironmentStaging)
-	plain.Secret = []string{fullWebhookKey}
-	plainPassword := edit(t, stackConfig(t, EnvironmentLocal), "image.username", "ci")
-	plainPassword.Values[fullPasswordKey] = "hunter2"
+func TestBadSecretIsRefused(t *testing.T) {
+	secret := func(key, value string) func(*pulumitest.Config) {
+		return func(config *pulumitest.Config) {
+			config.Values[key] = value
+			config.Secret = append(config.Secret, key)
+		}
+	}
+	long := strings.Repeat("k", 32)
 	tests := map[string]struct {
-		config pulumitest.Config
+		damage func(*pulumitest.Config)
 		want   string
 	}{
-		"missing key": {
-			missing,
-			"agentstack:modelApiKey: Required value: the model server needs a key: run `pulumi config set --secret",
+		"missing keys": {
+			func(config *pulumitest.Config) { config.Values[fullKeysKey] = `{"anthropic": "sk-ant-secret"}` },
+			"agentstack:providerKeys.openai: Required value: the provider needs a key: run " +
+				"`pulumi config set --secret --path 'agentstack:providerKeys.openai'`",
 		},
-		"plain key": {
-			plain,
-			"agentstack:modelApiKey: Forbidden: must not be stored in plain text: run `pulumi config set --secret",
+		"key of nobody": {
+			secret(fullKeysKey, `{"openai": "sk-secret", "anthropic": "sk-ant-secret", "azure": "sk-azure"}`),
+			`agentstack:providerKeys.azure: Unsupported value: "azure": supported values: "openai", "anthropic"`,
 		},
-		"plain password": {plainPassword, "agentstack:registryPassword: Forbidden: must not be stored in plain text"},
+		"empty key": {
+			secret(fullKeysKey, `{"openai": "", "anthropic": "sk-ant-secret"}`),
+			"agentstack:providerKeys.openai: Forbidden: must not be empty",
+		},
+		"plain keys": {
+			func(config *pulumitest.Config) { config.Secret = []string{fullWebhookKey} },
+			"agentstack:providerKeys: Forbidden: must not be stored in plain text: run `pulumi config set --secret",
+		},
+		"plain webhook": {
+			func(config *pulumitest.Config) { config.Secret = []string{fullKeysKey} },
+			"agentstack:alertWebhookUrl: Forbidden: must not be stored in plain text",
+		},
+		"plain password": {
+			func(config *pulumitest.Config) { config.Values[fullPasswordKey] = "hunter2" },
+			"agentstack:registryPassword: Forbidden: must not be stored in plain text",
+		},
+		"plain signing key": {
+			func(config *pulumitest.Config) { config.Values[fullJWTKey] = long },
+			"agentstack:jwtKeys: Forbidden: must not be stored in plain text",
+		},
+		"plain token": {
+			func(config *pulumitest.Config) { config.Values[fullTokenKey] = long },
+			"agentstack:signupToken: Forbidden: must not be stored in plain text",
+		},
+		"short signing key": {
+			secret(fullJWTKey, long+",sk-short"),
+			"agentstack:jwtKeys: Forbidden: key 2 has 8 characters: give keys of at least 32, separated by commas",
+		},
+		"short signing key in a list": {
+			secret(fullJWTKey, `["sk-short", "`+long+`"]`),
+			"agentstack:jwtKeys: Forbidden: key 1 has 8 characters",
+		},
+		"short token": {
+			secret(fullTokenKey, "sk-short"),
+			"agentstack:signupToken: Forbidden: has 8 characters: give at least 16",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := problems(t, test.config)
+			config := stackConfig(t, EnvironmentStaging)
+			test.damage(&config)
+			got := problems(t, config)
 			if len(got) != 1 || !strings.HasPrefix(got[0], test.want) {
 				t.Errorf("problems = %q, want only %q", got, test.want)
+			}
+			if strings.Contains(strings.Join(got, ""), "sk-") {
+				t.Errorf("a secret is shown: %q", got)
 			}
 		})
 	}
 }
 
+func TestKeysThatAreNoObject(t *testing.T) {
+	config := stackConfig(t, EnvironmentStaging)
+	config.Values[fullKeysKey] = "sk-secret"
+	got := strings.Join(problems(t, config), "\n")
+	if want := "agentstack:providerKeys: Forbidden: must be an object"; !strings.HasPrefix(got, want) {
+		t.Errorf("problems:\n%s\nwant first:\n%s", got, want)
+	}
+	if strings.Contains(got, "sk-") {
+		t.Errorf("the key is shown:\n%s", got)
+	}
+}
+
 func TestUnknownKeyDoesNotShowItsValue(t *testing.T) {
-	config := edit(t, stackConfig(t, EnvironmentStaging), "model.apiKey", "sk-in-the-wrong-place")
+	config := edit(t, stackConfig(t, EnvironmentStaging), "models.apiKey", "sk-in-the-wrong-place")
 	if got := strings.Join(problems(t, config), "\n"); strings.Contains(got, "sk-in-the-wrong-place") {
 		t.Errorf("the error shows the value of an unknown key:\n%s", got)
 	}

@@ -52,6 +52,7 @@ func Deploy(ctx *pulumi.Context) error {
 	ctx.Export("image", deployment.images.api)
 	ctx.Export("primaryRegion", pulumi.String(config.PrimaryRegion))
 	ctx.Export("regions", deployed.Outputs)
+	ctx.Export("signupToken", deployment.primaryAPI.SignupToken)
 	return nil
 }
 
@@ -128,7 +129,7 @@ func buildImages(ctx *pulumi.Context, config Config, shared multiregion.Shared) 
 	if err != nil {
 		return images{}, err
 	}
-	if !config.Model.Mock {
+	if !config.Models.Mock {
 		return images{api: api}, nil
 	}
 	mock, err := build(mockName, "mockllm", config.Environment+"-"+mockName)

@@ -17,7 +17,9 @@ func TestSecretsStaySecret(t *testing.T) {
 	if err != nil {
 		t.Fatalf("encode recording: %v", err)
 	}
-	for _, value := range []string{"sk-secret", "c2stc2VjcmV0", "token-secret", "dG9rZW4tc2VjcmV0"} {
+	for _, value := range []string{
+		"sk-secret", "c2stc2VjcmV0", "sk-ant-secret", "c2stYW50LXNlY3JldA", "token-secret", "dG9rZW4tc2VjcmV0",
+	} {
 		if strings.Contains(string(shown), value) {
 			t.Errorf("a registered resource shows the secret %s", value)
 		}

@@ -15,7 +15,9 @@ import (
 const (
 	configNamespace     = "agentstack"
 	configKey           = "config"
-	modelAPIKeyKey      = "modelApiKey"
+	providerKeysKey     = "providerKeys"
+	jwtKeysKey          = "jwtKeys"
+	signupTokenKey      = "signupToken"
 	registryPasswordKey = "registryPassword"
 	alertWebhookURLKey  = "alertWebhookUrl"
 )
@@ -30,8 +32,9 @@ func LoadConfig(ctx *pulumi.Context) (Config, error) {
 			"Pulumi.local.yaml shows its form", ctx.Stack(), configNamespace, configKey, ctx.Stack())
 	}
 	loaded, problems := decode([]byte(raw))
-	loaded.secrets = readSecrets(settings)
-	problems = merge(problems, append(loaded.validate(), checkSecrets(ctx, loaded)...))
+	var badSecrets field.ErrorList
+	loaded.secrets, badSecrets = readSecrets(ctx)
+	problems = merge(problems, slices.Concat(loaded.validate(), badSecrets, checkSecrets(ctx, loaded)))
 	if len(problems) > 0 {
 		return Config{}, fmt.Errorf("check configuration of stack %s, %d problem(s):\n%w",
 			ctx.Stack(), len(problems), join(problems))
@@ -68,41 +71,6 @@ func merge(earlier, later field.ErrorList) field.ErrorList {
 		}
 	}
 	return merged
-}
-
-func readSecrets(settings *config.Config) secrets {
-	read := func(key string) pulumi.StringInput {
-		value, err := settings.TrySecret(key)
-		if err != nil {
-			return nil
-		}
-		return value
-	}
-	return secrets{
-		modelAPIKey:      read(modelAPIKeyKey),
-		registryPassword: read(registryPasswordKey),
-		alertWebhookURL:  read(alertWebhookURLKey),
-	}
-}
-
-// checkSecrets reports secrets that are missing, not needed, or stored in plain text.
-func checkSecrets(ctx *pulumi.Context, c Config) field.ErrorList {
-	problems := field.ErrorList{}
-	check := func(key string, value pulumi.StringInput, needed bool, reason string) {
-		full := configNamespace + ":" + key
-		switch {
-		case value == nil && needed:
-			problems = append(problems, field.Required(field.NewPath(full),
-				reason+": run `pulumi config set --secret "+full+"`"))
-		case value != nil && !ctx.IsConfigSecret(full):
-			problems = append(problems, field.Forbidden(field.NewPath(full),
-				"must not be stored in plain text: run `pulumi config set --secret "+full+"`"))
-		}
-	}
-	check(modelAPIKeyKey, c.secrets.modelAPIKey, !c.Model.Mock, "the model server needs a key")
-	check(registryPasswordKey, c.secrets.registryPassword, c.Image.Username != "", "image.username needs it")
-	check(alertWebhookURLKey, c.secrets.alertWebhookURL, c.cloud(), "alerts need a webhook that takes them")
-	return problems
 }
 
 func join(problems field.ErrorList) error {

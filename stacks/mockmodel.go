@@ -8,6 +8,7 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"agentstack/components/apiservice"
 	"agentstack/internal/kube"
 )
 
@@ -15,16 +16,16 @@ const (
 	mockTypeToken = "agentstack:components:MockModel"
 	mockName      = "mockllm"
 	mockPort      = 8080
-	// mockAPIKey is what the API sends to the mock, which accepts any key.
-	mockAPIKey = "mock"
+	// mockEmbedding is the model of the mock that embeds.
+	mockEmbedding = "mock-embedding"
 )
 
 // mockModel is a model server with scripted answers, for stacks without a real one.
 type mockModel struct {
 	pulumi.ResourceState
 
-	// BaseURL of its OpenAI-compatible API.
-	BaseURL string
+	// Models are those that it answers as.
+	Models apiservice.Models
 }
 
 type mockModelArgs struct {
@@ -35,7 +36,8 @@ type mockModelArgs struct {
 func newMockModel(ctx *pulumi.Context, name string, args mockModelArgs,
 	opts ...pulumi.ResourceOption,
 ) (*mockModel, error) {
-	model := &mockModel{BaseURL: fmt.Sprintf("http://%s.%s.svc:%d/v1", mockName, args.Namespace, mockPort)}
+	url := fmt.Sprintf("http://%s.%s.svc:%d", mockName, args.Namespace, mockPort)
+	model := &mockModel{Models: mockModels(url)}
 	if err := ctx.RegisterComponentResource(mockTypeToken, name, model, opts...); err != nil {
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
@@ -67,7 +69,7 @@ func newMockModel(ctx *pulumi.Context, name string, args mockModelArgs,
 		pulumi.DependsOn([]pulumi.Resource{deployment})); err != nil {
 		return nil, fmt.Errorf("register Service of %s: %w", name, err)
 	}
-	if err := ctx.RegisterResourceOutputs(model, pulumi.Map{"baseUrl": pulumi.String(model.BaseURL)}); err != nil {
+	if err := ctx.RegisterResourceOutputs(model, pulumi.Map{"url": pulumi.String(url)}); err != nil {
 		return nil, fmt.Errorf("register outputs of %s: %w", name, err)
 	}
 	return model, nil

@@ -7,8 +7,32 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"agentstack/components/apiservice"
 	"agentstack/internal/kube"
 )
+
+// mockModels returns what the server at url offers by each of its two protocols. The prices let costs be seen.
+func mockModels(url string) apiservice.Models {
+	const openAI, anthropic = "mock", "mock-anthropic"
+	model := func(name, provider string) apiservice.Model {
+		return apiservice.Model{
+			Name:       name,
+			Routes:     []apiservice.Route{{Provider: provider}},
+			InputPrice: 0.5, OutputPrice: 1.5,
+		}
+	}
+	return apiservice.Models{
+		Providers: []apiservice.Provider{
+			{Name: openAI, Kind: apiservice.KindOpenAI, BaseURL: url + "/v1"},
+			{Name: anthropic, Kind: apiservice.KindAnthropic, BaseURL: url},
+		},
+		Catalog: []apiservice.Model{
+			model("mock", openAI), model("mock*", openAI),
+			model("claude-mock", anthropic), model("claude-mock*", anthropic),
+		},
+		EmbeddingModel: mockEmbedding,
+	}
+}
 
 // mockUser is the numeric user of the image.
 const mockUser = 65532

@@ -35,6 +35,8 @@ type deployment struct {
 	images images
 	// primary is the primary region's database, which the others are copies of.
 	primary *hapostgres.HaPostgres
+	// primaryAPI is the primary region's API, whose credentials the others have too.
+	primaryAPI *apiservice.ApiService
 }
 
 // region registers what one region runs.
@@ -125,7 +127,7 @@ func (d *deployment) newData(ctx *pulumi.Context, target multiregion.Target, opt
 func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data data, parent pulumi.ResourceOption,
 ) (*apiservice.ApiService, error) {
 	afterData := pulumi.DependsOn([]pulumi.Resource{data.postgres.Cluster})
-	model, err := d.newModel(ctx, target.Region, parent, afterData)
+	models, err := d.newModels(ctx, target.Region, parent, afterData)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +143,11 @@ func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data
 			Username:   data.redis.Username,
 			SecretName: data.redis.SecretName,
 		},
-		Model:    model,
-		Settings: d.config.API,
+		Models:       models,
+		ProviderKeys: d.config.secrets.providerKeys,
+		JWTKeys:      d.config.secrets.jwtKeys,
+		SignupToken:  d.config.secrets.signupToken,
+		Settings:     d.config.API,
 	}
 	if target.CertificateARN != nil {
 		args.Ingress = &apiservice.Ingress{
@@ -150,14 +155,21 @@ func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data
 			CertificateARN: target.CertificateARN,
 		}
 	}
-	return apiservice.New(ctx, appName+"-"+target.Region, args, parent, afterData)
+	if !target.Primary {
+		args.JWTKeys, args.SignupToken = d.primaryAPI.JWTKeys, d.primaryAPI.SignupToken
+	}
+	api, err := apiservice.New(ctx, appName+"-"+target.Region, args, parent, afterData)
+	if target.Primary {
+		d.primaryAPI = api
+	}
+	return api, err
 }
 
-// newModel returns the configured model server, or deploys the one with scripted answers.
-func (d *deployment) newModel(ctx *pulumi.Context, region string, opts ...pulumi.ResourceOption,
-) (apiservice.Model, error) {
-	if !d.config.Model.Mock {
-		return apiservice.Model{BaseURL: d.config.Model.BaseURL, APIKey: d.config.secrets.modelAPIKey}, nil
+// newModels returns the configured models, or deploys the server with scripted answers.
+func (d *deployment) newModels(ctx *pulumi.Context, region string, opts ...pulumi.ResourceOption,
+) (apiservice.Models, error) {
+	if !d.config.Models.Mock {
+		return d.config.Models.Models, nil
 	}
 	mock, err := newMockModel(ctx, mockName+"-"+region, mockModelArgs{
 		Namespace: namespace,
@@ -165,9 +177,9 @@ func (d *deployment) newModel(ctx *pulumi.Context, region string, opts ...pulumi
 		Image:     d.images.mock,
 	}, opts...)
 	if err != nil {
-		return apiservice.Model{}, err
+		return apiservice.Models{}, err
 	}
-	return apiservice.Model{BaseURL: mock.BaseURL, APIKey: pulumi.String(mockAPIKey)}, nil
+	return mock.Models, nil
 }
 
 // newBackups backs up where the database is written: the copies elsewhere hold the same.

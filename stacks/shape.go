@@ -40,6 +40,11 @@ func cleanValue(path *field.Path, value any, want reflect.Type) (any, field.Erro
 		return cleanList(path, value, want)
 	case reflect.Int:
 		return cleanInt(path, value)
+	case reflect.Float64:
+		if _, isNumber := value.(json.Number); !isNumber {
+			return wrongType(path, value, "a number")
+		}
+		return value, nil
 	case reflect.Bool:
 		if _, isBool := value.(bool); !isBool {
 			return wrongType(path, value, "true or false")
@@ -75,9 +80,13 @@ func cleanObject(path *field.Path, value any, want reflect.Type) (any, field.Err
 func fieldTypes(object reflect.Type) map[string]reflect.Type {
 	types := map[string]reflect.Type{}
 	for i := range object.NumField() {
-		name, _, _ := strings.Cut(object.Field(i).Tag.Get("json"), ",")
-		if name != "" {
-			types[name] = object.Field(i).Type
+		member := object.Field(i)
+		name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
+		switch {
+		case name != "":
+			types[name] = member.Type
+		case member.Anonymous:
+			maps.Copy(types, fieldTypes(member.Type))
 		}
 	}
 	return types

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -28,7 +29,7 @@ func (c Config) validate() field.ErrorList {
 	problems = append(problems, c.API.Validate(field.NewPath("api"))...)
 	problems = append(problems, c.Postgres.Validate(field.NewPath("postgres"))...)
 	problems = append(problems, c.redisArgs("any").Validate(field.NewPath("redis"))...)
-	problems = append(problems, c.validateModel(field.NewPath("model"))...)
+	problems = append(problems, c.validateModels(field.NewPath("models"))...)
 	problems = append(problems, c.validateObjectStore(field.NewPath("objectStore"))...)
 	problems = append(problems, c.Backup.Validate(field.NewPath("backup"))...)
 	return append(problems, c.Monitoring.Validate(field.NewPath("monitoring"))...)
@@ -130,15 +131,16 @@ func (c Config) validateRegionName(path *field.Path, name string) field.ErrorLis
 	return problems
 }
 
-func (c Config) validateModel(path *field.Path) field.ErrorList {
+func (c Config) validateModels(path *field.Path) field.ErrorList {
 	switch {
-	case !c.Model.Mock:
-		return apiservice.ValidateBaseURL(path.Child("baseUrl"), c.Model.BaseURL)
+	case !c.Models.Mock:
+		return c.Models.Validate(path)
 	case c.Environment == EnvironmentProduction:
 		return field.ErrorList{field.Forbidden(path.Child("mock"),
-			"production does not answer from a script; set model.baseUrl to a model server")}
-	case c.Model.BaseURL != "":
-		return field.ErrorList{field.Forbidden(path.Child("baseUrl"), "must not be given together with model.mock")}
+			"production does not answer from a script; set models.providers and models.catalog")}
+	case !reflect.DeepEqual(c.Models, Models{Mock: true}):
+		return field.ErrorList{field.Forbidden(path.Child("mock"),
+			"must not be given together with providers, catalog or embeddingModel")}
 	}
 	return nil
 }

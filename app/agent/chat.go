@@ -23,22 +23,26 @@ var errEmit = errors.New("client does not take the answer")
 // the client as complete is stored.
 type Chat struct {
 	Model     Model
-	Exchanges ExchangeStore
-	Cache     CompletionCache
+	Exchanges ExchangeStore   // nil keeps no record
+	Cache     CompletionCache // nil caches nothing
 	Log       *slog.Logger
 }
 
 // Complete answers a request as a whole and tells whether the answer came from the cache.
-func (c *Chat) Complete(ctx context.Context, request *ChatRequest) (completion *Completion, cached bool, err error) {
-	if err := c.Exchanges.Ready(ctx); err != nil {
-		return nil, false, fmt.Errorf("%w: %w", ErrStorage, err)
-	}
-	exchange := newExchange(request)
-	key, err := request.CacheKey()
-	if err != nil {
+func (c *Chat) Complete(
+	ctx context.Context, request *ChatRequest,
+) (completion *Completion, cached bool, err error) {
+	if err := c.ready(ctx); err != nil {
 		return nil, false, err
 	}
-	completion = c.lookUp(ctx, request, key)
+	exchange := newExchange(request)
+	var key string
+	if c.Cache != nil && request.Cache != (CachePolicy{NoRead: true, NoWrite: true}) {
+		if key, err = request.CacheKey(); err != nil {
+			return nil, false, err
+		}
+		completion = c.lookUp(ctx, request, key)
+	}
 	exchange.Cached = completion != nil
 	if completion == nil {
 		completion, err = c.Model.Complete(ctx, request)
@@ -50,21 +54,32 @@ func (c *Chat) Complete(ctx context.Context, request *ChatRequest) (completion *
 	if err := errors.Join(err, c.save(ctx, exchange)); err != nil {
 		return nil, false, err
 	}
-	if !exchange.Cached && !request.Cache.NoWrite {
+	if key != "" && !exchange.Cached && !request.Cache.NoWrite {
 		c.keep(ctx, key, completion)
 	}
 	return completion, exchange.Cached, nil
 }
 
-// Stream passes an answer to emit piece by piece. It returns nil when all of it is emitted and stored.
-func (c *Chat) Stream(ctx context.Context, request *ChatRequest, emit func(Chunk) error) error {
-	if err := c.Exchanges.Ready(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
+// Stream passes an answer to emit piece by piece. It returns without an error when all of it is emitted and
+// stored. The usage is nil if the model server did not report it, and may be there beside an error.
+func (c *Chat) Stream(ctx context.Context, request *ChatRequest, emit func(Chunk) error) (*Usage, error) {
+	if err := c.ready(ctx); err != nil {
+		return nil, err
 	}
 	exchange := newExchange(request)
 	err := c.relay(ctx, request, &exchange.Answer, emit)
 	exchange.finish(ctx, err)
-	return errors.Join(err, c.save(ctx, exchange))
+	return exchange.Answer.Usage, errors.Join(err, c.save(ctx, exchange))
+}
+
+func (c *Chat) ready(ctx context.Context) error {
+	if c.Exchanges == nil {
+		return nil
+	}
+	if err := c.Exchanges.Ready(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	return nil
 }
 
 func (c *Chat) relay(ctx context.Context, request *ChatRequest, answer *Answer, emit func(Chunk) error) error {
@@ -93,6 +108,9 @@ func (c *Chat) relay(ctx context.Context, request *ChatRequest, answer *Answer, 
 
 // save outlives the client: what happened is stored even when nobody waits for the answer any more.
 func (c *Chat) save(ctx context.Context, exchange *Exchange) error {
+	if c.Exchanges == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	if err := c.Exchanges.Save(ctx, exchange); err != nil {

@@ -12,19 +12,6 @@ var (
 	ErrShutdown = errors.New("server is shutting down")
 )
 
-// RequestError says what is wrong with a request of the client.
-type RequestError struct {
-	Param   string // the offending field, empty for the body as a whole
-	Message string
-}
-
-func (e *RequestError) Error() string {
-	if e.Param == "" {
-		return e.Message
-	}
-	return e.Param + ": " + e.Message
-}
-
 // ModelErrorKind classifies failures of a model server; it is a metric label, so the set is closed.
 type ModelErrorKind string
 

@@ -22,6 +22,8 @@ type Exchange struct {
 	StartedAt time.Time
 	Duration  time.Duration
 	RequestID string
+	TenantID  string
+	KeyID     string // of the API key, or empty
 	Model     string // as the client asked for it
 	Stream    bool
 	Cached    bool
@@ -35,6 +37,8 @@ func newExchange(request *ChatRequest) *Exchange {
 	return &Exchange{
 		StartedAt: time.Now(),
 		RequestID: request.ID,
+		TenantID:  request.TenantID,
+		KeyID:     request.KeyID,
 		Model:     request.Model,
 		Stream:    request.Stream,
 		Request:   request.Body,

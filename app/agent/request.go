@@ -6,17 +6,23 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"unicode/utf8"
+
+	"agentstack/app/problem"
 )
 
 // ChatRequest is a chat completion request in OpenAI's shape.
 type ChatRequest struct {
-	ID     string // request id, for logs and the stored exchange
-	Model  string
-	Stream bool
+	ID string // request id, for logs and the stored exchange
+	// TenantID is whose request it is. It never reads answers that were cached for another tenant.
+	TenantID string
+	KeyID    string // of the API key, or empty
+	Model    string
+	Stream   bool
 	// IncludeUsage says that the client asked for a usage chunk at the end of its stream.
 	IncludeUsage bool
-	Cache        CachePolicy
+	// MaxTokens bounds the answer; 0 leaves it to the model server.
+	MaxTokens int
+	Cache     CachePolicy
 	// Body is the client's JSON object. Fields that this package does not know are part of it.
 	Body json.RawMessage
 }
@@ -27,46 +33,98 @@ type CachePolicy struct {
 	NoWrite bool // the answer must not be kept
 }
 
-// ParseChatRequest validates as much of the body as routing and storage need and leaves the rest to the
-// model server. Its errors are of type *RequestError.
+// ParseChatRequest validates as much of the body as routing, limits and storage need and leaves the rest to
+// the model server. Its errors are of type *problem.Error.
 func ParseChatRequest(body []byte) (*ChatRequest, error) {
-	if !utf8.Valid(body) {
-		return nil, &RequestError{Message: "The request body is not valid UTF-8."}
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
-		return nil, &RequestError{Message: "The request body is not a valid JSON object."}
+	fields, err := pick(body,
+		"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens")
+	if err != nil {
+		return nil, err
 	}
 	request := &ChatRequest{Body: body}
-	if err := json.Unmarshal(fields["model"], &request.Model); err != nil || request.Model == "" {
-		return nil, &RequestError{Param: "model", Message: "You must provide a model: a non-empty string."}
+	if request.Model, err = modelName(fields[0]); err != nil {
+		return nil, err
 	}
-	var messages []map[string]any
-	if err := json.Unmarshal(fields["messages"], &messages); err != nil || len(messages) == 0 {
-		return nil, &RequestError{Param: "messages", Message: "You must provide messages: an array of objects."}
+	if !isListOf(fields[1], isObject) {
+		return nil, problem.InvalidField("messages", "You must provide messages: an array of objects.")
 	}
-	if err := optional(fields, "stream", &request.Stream); err != nil {
-		return nil, &RequestError{Param: "stream", Message: "stream must be a boolean."}
+	if request.Stream, err = optionalBool("stream", "stream", fields[2]); err != nil {
+		return nil, err
 	}
-	var options map[string]json.RawMessage
-	if err := optional(fields, "stream_options", &options); err != nil {
-		return nil, &RequestError{Param: "stream_options", Message: "stream_options must be an object."}
+	if request.IncludeUsage, err = includeUsage(fields[3]); err != nil {
+		return nil, err
 	}
-	if err := optional(options, "include_usage", &request.IncludeUsage); err != nil {
-		return nil, &RequestError{Param: "stream_options", Message: "stream_options.include_usage must be a boolean."}
+	limit, err := optionalCount("max_tokens", fields[4])
+	if err != nil {
+		return nil, err
+	}
+	if request.MaxTokens, err = optionalCount("max_completion_tokens", fields[5]); err != nil {
+		return nil, err
+	}
+	if request.MaxTokens == 0 {
+		request.MaxTokens = limit
 	}
 	return request, nil
 }
 
-func optional(fields map[string]json.RawMessage, name string, target any) error {
-	raw, ok := fields[name]
-	if !ok {
-		return nil
+func modelName(value []byte) (string, error) {
+	var name string
+	if err := json.Unmarshal(value, &name); err != nil || name == "" {
+		return "", problem.InvalidField("model", "You must provide a model: a non-empty string.")
 	}
-	return json.Unmarshal(raw, target)
+	return name, nil
 }
 
-// CacheKey is the same for requests that differ only in white space and in the order of object keys.
+func includeUsage(options []byte) (bool, error) {
+	if isNull(options) {
+		return false, nil
+	}
+	if !isObject(options) {
+		return false, problem.InvalidField("stream_options", "stream_options must be an object.")
+	}
+	fields, err := pickFrom(options, "include_usage")
+	if err != nil {
+		return false, err
+	}
+	return optionalBool("stream_options", "stream_options.include_usage", fields[0])
+}
+
+func optionalBool(param, name string, value []byte) (bool, error) {
+	if isNull(value) || string(value) == "false" {
+		return false, nil
+	}
+	if string(value) != "true" {
+		return false, problem.InvalidField(param, name+" must be a boolean.")
+	}
+	return true, nil
+}
+
+func optionalCount(name string, value []byte) (int, error) {
+	if isNull(value) {
+		return 0, nil
+	}
+	var count int32
+	if err := json.Unmarshal(value, &count); err != nil || count < 0 {
+		return 0, problem.InvalidField(name, name+" must be a whole number of tokens.")
+	}
+	return int(count), nil
+}
+
+// defaultAnswerTokens is what an answer is taken to need when the client sets no limit.
+const defaultAnswerTokens = 256
+
+// EstimatedTokens is what the request may cost, to be reserved until the usage is known: a token for every
+// four bytes of the body, plus the answer's limit or 256.
+func (r *ChatRequest) EstimatedTokens() int64 {
+	limit := r.MaxTokens
+	if limit == 0 {
+		limit = defaultAnswerTokens
+	}
+	return int64(len(r.Body)/4 + limit)
+}
+
+// CacheKey starts with the tenant. It is the same for requests of a tenant that differ only in white space
+// and in the order of object keys.
 func (r *ChatRequest) CacheKey() (string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(r.Body))
 	decoder.UseNumber()
@@ -79,5 +137,5 @@ func (r *ChatRequest) CacheKey() (string, error) {
 		return "", fmt.Errorf("canonicalise request: %w", err)
 	}
 	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:]), nil
+	return r.TenantID + ":" + hex.EncodeToString(sum[:]), nil
 }

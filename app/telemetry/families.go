@@ -23,10 +23,11 @@ type Family struct {
 
 var (
 	// requestBuckets reach the edge's time limit of 300 s, since an answer of a model takes its time.
-	requestBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
-	llmBuckets     = []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300}
-	sizeBuckets    = []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 5e7}
-	queryBuckets   = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}
+	requestBuckets    = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+	llmBuckets        = []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300}
+	firstTokenBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30}
+	sizeBuckets       = []float64{100, 1e3, 1e4, 1e5, 1e6, 1e7, 5e7}
+	queryBuckets      = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10}
 )
 
 // The families. The endpoint label is the route's pattern or "unmatched"; status_code is 499 when the client
@@ -68,6 +69,23 @@ var (
 		Name: "ai_agent_llm_latency_seconds", Type: Histogram, Help: "LLM API call latency, to the end of the answer",
 		Labels: []string{"model"}, Buckets: llmBuckets,
 	}
+	TimeToFirstToken = Family{
+		Name: "ai_agent_time_to_first_token_seconds", Type: Histogram,
+		Help:   "Time from a streamed LLM API call to the first piece of its answer",
+		Labels: []string{"model"}, Buckets: firstTokenBuckets,
+	}
+	Cost = Family{
+		Name: "ai_agent_cost_usd_total", Type: Counter,
+		Help:   "Cost of the tokens consumed, in USD, by the prices of the model catalog",
+		Labels: []string{"model"},
+	}
+	ActiveStreams = Family{
+		Name: "ai_agent_active_streams", Type: Gauge, Help: "Number of answers that are being streamed to clients",
+	}
+	LimitsUnchecked = Family{
+		Name: "ai_agent_limits_unchecked_total", Type: Counter,
+		Help: "Requests that passed without a check of their rate limit or token budget, since Redis did not answer",
+	}
 	CacheHits = Family{
 		Name: "ai_agent_cache_hits_total", Type: Counter, Help: "Total cache hits",
 		Labels: []string{"cache_type"},
@@ -94,6 +112,7 @@ var (
 func Families() []Family {
 	return []Family{
 		Info, Requests, RequestDuration, RequestSize, ResponseSize, ActiveSessions, TokenUsage, LLMCalls, LLMLatency,
-		CacheHits, CacheMisses, CacheHitRatio, DBQueries, DBQueryDuration,
+		TimeToFirstToken, Cost, ActiveStreams, LimitsUnchecked, CacheHits, CacheMisses, CacheHitRatio,
+		DBQueries, DBQueryDuration,
 	}
 }

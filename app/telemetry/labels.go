@@ -8,10 +8,10 @@ import (
 // otherLabel stands for label values that come from clients and are too many or not known.
 const otherLabel = "other"
 
-// maxModels bounds the models with time series of their own: the name is the client's.
-const maxModels = 100
+// maxValues bounds the values with time series of their own, where clients choose them: names of models, ids of agents.
+const maxValues = 100
 
-// labelSet admits the first values it sees, up to maxModels.
+// labelSet admits the first values it sees, up to maxValues.
 type labelSet struct {
 	mu   sync.Mutex
 	seen []string
@@ -23,7 +23,7 @@ func (s *labelSet) label(value string) string {
 	if slices.Contains(s.seen, value) {
 		return value
 	}
-	if len(s.seen) == maxModels {
+	if len(s.seen) == maxValues {
 		return otherLabel
 	}
 	s.seen = append(s.seen, value)

@@ -17,6 +17,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	version  string
 	models   labelSet
+	agents   labelSet
 
 	requests        *prometheus.CounterVec
 	requestDuration *prometheus.HistogramVec
@@ -26,6 +27,10 @@ type Metrics struct {
 	tokenUsage      *prometheus.CounterVec
 	llmCalls        *prometheus.CounterVec
 	llmLatency      *prometheus.HistogramVec
+	firstToken      *prometheus.HistogramVec
+	cost            *prometheus.CounterVec
+	activeStreams   prometheus.Gauge
+	limitsUnchecked prometheus.Counter
 	cacheHits       *prometheus.CounterVec
 	cacheMisses     *prometheus.CounterVec
 	cacheHitRatio   *prometheus.GaugeVec
@@ -49,6 +54,10 @@ func New(version, environment string) *Metrics {
 	m.tokenUsage = m.counter(TokenUsage)
 	m.llmCalls = m.counter(LLMCalls)
 	m.llmLatency = m.histogram(LLMLatency)
+	m.firstToken = m.histogram(TimeToFirstToken)
+	m.cost = m.counter(Cost)
+	m.activeStreams = m.gauge(ActiveStreams).WithLabelValues()
+	m.limitsUnchecked = m.counter(LimitsUnchecked).WithLabelValues()
 	m.cacheHits = m.counter(CacheHits)
 	m.cacheMisses = m.counter(CacheMisses)
 	m.cacheHitRatio = m.gauge(CacheHitRatio)

@@ -9,19 +9,30 @@ import (
 	"agentstack/app/agent"
 )
 
-// Model returns next with every call recorded.
-func (m *Metrics) Model(next agent.Model) agent.Model {
-	return &model{next: next, metrics: m}
+// Provider is a model server.
+type Provider interface {
+	agent.Model
+	agent.EmbeddingModel
 }
 
-type model struct {
-	next    agent.Model
+// Price is what tokens cost, in USD per million.
+type Price struct{ Input, Output float64 }
+
+// Provider returns next with every call recorded under the model's name as the provider is asked for it. Price
+// knows what a model of this provider costs.
+func (m *Metrics) Provider(next Provider, price func(model string) Price) Provider {
+	return &provider{next: next, metrics: m, price: price}
+}
+
+type provider struct {
+	next    Provider
 	metrics *Metrics
+	price   func(model string) Price
 }
 
-func (m *model) Complete(ctx context.Context, request *agent.ChatRequest) (*agent.Completion, error) {
-	call := m.metrics.startCall(request.Model)
-	completion, err := m.next.Complete(ctx, request)
+func (p *provider) Complete(ctx context.Context, request *agent.ChatRequest) (*agent.Completion, error) {
+	call := p.start(request.Model)
+	completion, err := p.next.Complete(ctx, request)
 	if err == nil {
 		call.usage = completion.Answer.Usage
 	}
@@ -29,9 +40,9 @@ func (m *model) Complete(ctx context.Context, request *agent.ChatRequest) (*agen
 	return completion, err
 }
 
-func (m *model) Stream(ctx context.Context, request *agent.ChatRequest) (agent.Stream, error) {
-	call := m.metrics.startCall(request.Model)
-	next, err := m.next.Stream(ctx, request)
+func (p *provider) Stream(ctx context.Context, request *agent.ChatRequest) (agent.Stream, error) {
+	call := p.start(request.Model)
+	next, err := p.next.Stream(ctx, request)
 	if err != nil {
 		call.end(ctx, err)
 		return nil, err
@@ -39,15 +50,32 @@ func (m *model) Stream(ctx context.Context, request *agent.ChatRequest) (agent.S
 	return &stream{next: next, ctx: ctx, call: call}, nil
 }
 
+func (p *provider) Embed(ctx context.Context, request *agent.EmbeddingRequest) (*agent.EmbeddingAnswer, error) {
+	call := p.start(request.Model)
+	answer, err := p.next.Embed(ctx, request)
+	if err == nil {
+		call.usage = answer.Usage
+	}
+	call.end(ctx, err)
+	return answer, err
+}
+
+func (p *provider) start(model string) *call { return p.metrics.startCall(model, p.price(model)) }
+
 type stream struct {
-	next agent.Stream
-	ctx  context.Context
-	call *call
-	err  error // how the stream ended
+	next  agent.Stream
+	ctx   context.Context
+	call  *call
+	begun bool
+	err   error // how the stream ended
 }
 
 func (s *stream) Next() (agent.Chunk, error) {
 	chunk, err := s.next.Next()
+	if err == nil && !s.begun {
+		s.begun = true
+		s.call.metrics.firstToken.WithLabelValues(s.call.model).Observe(time.Since(s.call.started).Seconds())
+	}
 	if chunk.Delta.Usage != nil {
 		s.call.usage = chunk.Delta.Usage
 	}
@@ -72,12 +100,13 @@ func (s *stream) Close() error {
 type call struct {
 	metrics *Metrics
 	model   string
+	price   Price
 	started time.Time
 	usage   *agent.Usage
 }
 
-func (m *Metrics) startCall(model string) *call {
-	return &call{metrics: m, model: m.models.label(model), started: time.Now()}
+func (m *Metrics) startCall(model string, price Price) *call {
+	return &call{metrics: m, model: m.models.label(model), price: price, started: time.Now()}
 }
 
 func (c *call) end(ctx context.Context, err error) {
@@ -87,9 +116,10 @@ func (c *call) end(ctx context.Context, err error) {
 	if c.usage == nil {
 		return
 	}
-	tokens := c.metrics.tokenUsage
-	tokens.WithLabelValues(c.model, DefaultAgent, "prompt").Add(float64(max(0, c.usage.PromptTokens)))
-	tokens.WithLabelValues(c.model, DefaultAgent, "completion").Add(float64(max(0, c.usage.CompletionTokens)))
+	prompt, completion := float64(max(0, c.usage.PromptTokens)), float64(max(0, c.usage.CompletionTokens))
+	c.metrics.tokenUsage.WithLabelValues(c.model, DefaultAgent, "prompt").Add(prompt)
+	c.metrics.tokenUsage.WithLabelValues(c.model, DefaultAgent, "completion").Add(completion)
+	c.metrics.cost.WithLabelValues(c.model).Add((prompt*c.price.Input + completion*c.price.Output) / 1e6)
 }
 
 // outcome returns the status and error_type labels: success with no type, canceled when the caller ended it,

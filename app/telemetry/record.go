@@ -28,10 +28,19 @@ func (m *Metrics) ObserveRequest(r Request) {
 
 // SessionStarted counts a chat session as active until the returned function is called.
 func (m *Metrics) SessionStarted(agentID string) (ended func()) {
-	gauge := m.activeSessions.WithLabelValues(agentID)
+	gauge := m.activeSessions.WithLabelValues(m.agents.label(agentID))
 	gauge.Inc()
 	return gauge.Dec
 }
+
+// StreamStarted counts a stream as active until the returned function is called.
+func (m *Metrics) StreamStarted() (ended func()) {
+	m.activeStreams.Inc()
+	return m.activeStreams.Dec
+}
+
+// LimitUnchecked counts a request that passed without a check of its limits.
+func (m *Metrics) LimitUnchecked() { m.limitsUnchecked.Inc() }
 
 // ObserveQuery records a database query.
 func (m *Metrics) ObserveQuery(operation, table string, duration time.Duration) {

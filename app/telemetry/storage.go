@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"time"
 
 	"agentstack/app/agent"
 )
@@ -24,21 +23,4 @@ func (c *cache) Get(ctx context.Context, key string) (*agent.Completion, error) 
 	completion, err := c.CompletionCache.Get(ctx, key)
 	c.metrics.observeLookup(responseCache, completion != nil)
 	return completion, err
-}
-
-// Exchanges returns next with every insert recorded, retries included.
-func (m *Metrics) Exchanges(next agent.ExchangeStore) agent.ExchangeStore {
-	return &exchanges{next, m}
-}
-
-type exchanges struct {
-	agent.ExchangeStore
-	metrics *Metrics
-}
-
-func (e *exchanges) Save(ctx context.Context, exchange *agent.Exchange) error {
-	started := time.Now()
-	err := e.ExchangeStore.Save(ctx, exchange)
-	e.metrics.ObserveQuery("insert", "exchanges", time.Since(started))
-	return err
 }

@@ -9,16 +9,16 @@ import (
 
 func TestModelLabelsAreBounded(t *testing.T) {
 	m := New("v", "test")
-	for i := range 10 * maxModels {
-		m.startCall(fmt.Sprintf("model-%d", i)).end(t.Context(), nil)
+	for i := range 10 * maxValues {
+		m.startCall(fmt.Sprintf("model-%d", i), Price{}).end(t.Context(), nil)
 	}
 	recorder := httptest.NewRecorder()
 	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	body := recorder.Body.String()
-	if series := strings.Count(body, LLMCalls.Name+"{"); series != maxModels+1 {
-		t.Errorf("%d series, want %d and one for all others", series, maxModels+1)
+	if series := strings.Count(body, LLMCalls.Name+"{"); series != maxValues+1 {
+		t.Errorf("%d series, want %d and one for all others", series, maxValues+1)
 	}
-	others := fmt.Sprintf(`%s{error_type="",model="other",status="success"} %d`, LLMCalls.Name, 9*maxModels)
+	others := fmt.Sprintf(`%s{error_type="",model="other",status="success"} %d`, LLMCalls.Name, 9*maxValues)
 	if !strings.Contains(body, others) {
 		t.Errorf("/metrics lacks %s", others)
 	}

@@ -31,6 +31,8 @@ type ApiService struct {
 	ServiceName string
 	// Namespace is where the Service is.
 	Namespace string
+	// JWTKeys and SignupToken are those in use, for standbys and for whoever signs tenants up. Both are secret.
+	JWTKeys, SignupToken pulumi.StringOutput
 	// Hostname is the DNS name of the load balancer. Set only with Args.Ingress.
 	Hostname pulumi.StringOutput
 }
@@ -42,13 +44,18 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := args.Validate(nil).ToAggregate(); err != nil {
 		return nil, fmt.Errorf("validate arguments of %s: %w", name, err)
 	}
-	args.Settings = args.withDefaults()
+	args.Settings, args.Models = args.withDefaults(), args.Models.withDefaults()
 	service := &ApiService{ServiceName: appName, Namespace: args.Namespace}
 	if err := ctx.RegisterComponentResource(typeToken, name, service, opts...); err != nil {
 		return nil, fmt.Errorf("register component %s: %w", name, err)
 	}
 	r := registration{ctx: ctx, name: name, args: args, parent: pulumi.Parent(service)}
-	workload, err := r.register()
+	credentials, err := r.credentials()
+	if err != nil {
+		return nil, fmt.Errorf("register credentials of %s: %w", name, err)
+	}
+	service.JWTKeys, service.SignupToken = credentials.jwtKeys, credentials.signupToken
+	workload, err := r.register(credentials)
 	if err != nil {
 		return nil, fmt.Errorf("register resources of %s: %w", name, err)
 	}
@@ -80,7 +87,7 @@ type registration struct {
 }
 
 // register returns the Service, which has ready pods behind it.
-func (r registration) register() (pulumi.Resource, error) {
+func (r registration) register(credentials credentials) (pulumi.Resource, error) {
 	account, err := corev1.NewServiceAccount(r.ctx, r.name, serviceAccountArgs(r.args), r.parent)
 	if err != nil {
 		return nil, fmt.Errorf("register ServiceAccount: %w", err)
@@ -92,7 +99,7 @@ func (r registration) register() (pulumi.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, secret, err := r.configuration()
+	config, secret, err := r.configuration(credentials)
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +148,15 @@ func (r registration) migration(account *corev1.ServiceAccount) (pulumi.Resource
 // configuration registers the ConfigMap and the Secret. The provider names them, and a change replaces
 // them: the new object has a new name, which rolls the pods out, and pods of the old revision keep what they
 // started with.
-func (r registration) configuration() (*corev1.ConfigMap, *corev1.Secret, error) {
+func (r registration) configuration(credentials credentials) (*corev1.ConfigMap, *corev1.Secret, error) {
 	replace := pulumi.ReplaceOnChanges([]string{"data"})
 	name := configName + "-" + r.args.Region
 	config, err := corev1.NewConfigMap(r.ctx, name, configMapArgs(r.args), r.parent, replace)
 	if err != nil {
 		return nil, nil, fmt.Errorf("register ConfigMap: %w", err)
 	}
-	values := pulumi.StringMap{"MODEL_API_KEY": r.args.Model.APIKey}
+	values := r.args.keys()
+	values[jwtKeysVariable], values[signupTokenVariable] = credentials.jwtKeys, credentials.signupToken
 	name = secretName + "-" + r.args.Region
 	secret, err := kube.NewSecret(r.ctx, name, metadata(r.args, ""), values, r.parent, replace)
 	if err != nil {

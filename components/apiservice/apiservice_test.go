@@ -25,7 +25,25 @@ func validArgs() apiservice.Args {
 			Username:   "ai-agent",
 			SecretName: pulumi.String("ai-agent-redis"),
 		},
-		Model: apiservice.Model{BaseURL: "https://models.example.com/v1", APIKey: pulumi.String("sk-secret")},
+		Models: apiservice.Models{
+			Providers: []apiservice.Provider{
+				{Name: "open-ai", Kind: apiservice.KindOpenAI, BaseURL: "https://api.openai.com/v1"},
+				{Name: "anthropic", Kind: apiservice.KindAnthropic, BaseURL: "https://api.anthropic.com", Retries: 1},
+				{Name: "own", Kind: apiservice.KindOpenAI, BaseURL: "http://10.1.2.3:8080/v1", Timeout: "30s"},
+			},
+			Catalog: []apiservice.Model{
+				{
+					Name:       "gpt-4o",
+					Routes:     []apiservice.Route{{Provider: "open-ai"}, {Provider: "anthropic", Model: "claude"}},
+					InputPrice: 2.5, OutputPrice: 10,
+				},
+				{Name: "text-*", Routes: []apiservice.Route{{Provider: "own"}}, ContextTokens: 8192},
+			},
+			EmbeddingModel: "text-embedding-3-small",
+		},
+		ProviderKeys: map[string]pulumi.StringInput{
+			"open-ai": pulumi.String("sk-secret"), "anthropic": pulumi.String("sk-ant-secret"),
+		},
 		Settings: apiservice.Settings{
 			NodeType: "ai-agent",
 			Env:      map[string]string{"FEATURE": "on"},
@@ -48,6 +66,7 @@ func TestRegisteredObjects(t *testing.T) {
 func standbyArgs() apiservice.Args {
 	args := validArgs()
 	args.Standby = true
+	args.JWTKeys, args.SignupToken = pulumi.String("jwt-secret"), pulumi.String("signup-secret")
 	return args
 }
 
@@ -107,7 +126,7 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 		"nothing given": {func(a *apiservice.Args) { *a = apiservice.Args{} }, []string{
 			"namespace: Required", "region: Required", "environment: Required", "image: Required",
 			"database.secretName: Required", "redis.addresses: Required", "redis.username: Required",
-			"redis.secretName: Required", "model.apiKey: Required", "model.baseUrl: Required",
+			"redis.secretName: Required", "models.providers: Required", "models.catalog: Required",
 		}},
 		"several settings": {func(a *apiservice.Args) {
 			a.MinReplicas, a.LogLevel, a.CacheTTL = 1, "loud", "-5m"
@@ -121,8 +140,13 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 		}, []string{
 			`ingress.hosts[0]: Invalid value: "API!"`, "ingress.certificateARN: Required",
 		}},
-		"secret in plain environment": {func(a *apiservice.Args) { a.Env["MODEL_API_KEY"] = "sk" }, []string{
-			"env[MODEL_API_KEY]: Forbidden",
+		"secret in plain environment": {func(a *apiservice.Args) {
+			a.Env["JWT_KEYS"], a.Env["OWN_API_KEY"] = "a", "b"
+		}, []string{
+			"env[JWT_KEYS]: Forbidden: set by", "env[OWN_API_KEY]: Forbidden: must not be in plain text",
+		}},
+		"standby with credentials of its own": {func(a *apiservice.Args) { a.Standby = true }, []string{
+			"jwtKeys: Required", "signupToken: Required",
 		}},
 	}
 	for name, test := range tests {
@@ -160,7 +184,9 @@ func TestNoSecretInPlainText(t *testing.T) {
 	recording := pulumitest.Up(t, register(validArgs()))
 	for _, config := range recording.OfType("kubernetes:core/v1:ConfigMap") {
 		data, _ := config.At("data").(map[string]any)
-		for _, key := range []string{"DATABASE_URL", "REDIS_PASSWORD", "MODEL_API_KEY"} {
+		for _, key := range []string{
+			"DATABASE_URL", "REDIS_PASSWORD", "JWT_KEYS", "SIGNUP_TOKEN", "OPEN_AI_API_KEY",
+		} {
 			if _, found := data[key]; found {
 				t.Errorf("ConfigMap %s holds %s", config.Name, key)
 			}

@@ -1,8 +1,8 @@
 package apiservice
 
 import (
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -28,8 +28,16 @@ type Args struct {
 	Database Database
 	// Redis says how to reach the cache.
 	Redis Redis
-	// Model says how to reach the model server.
-	Model Model
+	// Models says which models there are. Required.
+	Models Models
+	// ProviderKeys are the keys of the providers, by their names. Those of OpenAI and Anthropic are required.
+	ProviderKeys map[string]pulumi.StringInput
+	// JWTKeys sign access tokens: several of at least 32 characters, separated by commas, of which the first signs.
+	// Nil: generated once. A standby gets the primary region's, so that a token holds in every region.
+	JWTKeys pulumi.StringInput
+	// SignupToken is the bearer token with which tenants sign up; empty: nobody can. Nil: generated once. A standby
+	// gets the primary region's.
+	SignupToken pulumi.StringInput
 	// Ingress makes the API reachable from the internet. Nil: only from inside the cluster.
 	Ingress *Ingress
 
@@ -60,14 +68,6 @@ type Redis struct {
 	SecretName pulumi.StringInput
 }
 
-// Model is an OpenAI-compatible model server.
-type Model struct {
-	// BaseURL up to and including the version, such as https://api.openai.com/v1. Required.
-	BaseURL string
-	// APIKey authenticates the API with the model server. Required.
-	APIKey pulumi.StringInput
-}
-
 // Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
 type Settings struct {
 	// MinReplicas is how many pods run at least. Default 3.
@@ -76,7 +76,7 @@ type Settings struct {
 	Resources kube.Resources `json:"resources"`
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string `json:"logLevel"`
-	// CacheTTL is how long an answer is served from the cache, a Go duration. Default 5m.
+	// CacheTTL is how long an answer is served from the cache, a Go duration; 0s turns the cache off. Default 5m.
 	CacheTTL string `json:"cacheTTL"`
 	// NodeType lets the pods run on nodes with the taint node-type=<NodeType>:NoSchedule. Default: none.
 	NodeType string `json:"nodeType"`
@@ -119,7 +119,8 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	required(path.Child("redis", "addresses"), len(a.Redis.Addresses) > 0, "give at least one node as host:port")
 	required(path.Child("redis", "username"), a.Redis.Username != "", "give the name of the account")
 	required(path.Child("redis", "secretName"), a.Redis.SecretName != nil, "give the Secret with the password")
-	required(path.Child("model", "apiKey"), a.Model.APIKey != nil, "give the key of the model server")
+	required(path.Child("jwtKeys"), a.JWTKeys != nil || !a.Standby, "give those of the primary region")
+	required(path.Child("signupToken"), a.SignupToken != nil || !a.Standby, "give that of the primary region")
 	if a.Ingress != nil {
 		edge := path.Child("ingress")
 		required(edge.Child("certificateARN"), a.Ingress.CertificateARN != nil, "give the certificate for the host")
@@ -130,27 +131,9 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 			}
 		}
 	}
-	problems = append(problems, ValidateBaseURL(path.Child("model", "baseUrl"), a.Model.BaseURL)...)
+	problems = append(problems, a.Models.Validate(path.Child("models"))...)
+	problems = append(problems, a.Models.ValidateKeys(path.Child("providerKeys"), a.ProviderKeys)...)
 	return append(problems, a.Settings.Validate(path)...)
-}
-
-// ValidateBaseURL reports a model server's URL that is missing or is not an absolute HTTP URL.
-func ValidateBaseURL(path *field.Path, value string) field.ErrorList {
-	const allowed = "give an absolute URL up to the version, such as https://api.openai.com/v1"
-	if value == "" {
-		return field.ErrorList{field.Required(path, allowed)}
-	}
-	parsed, err := url.Parse(value)
-	if err != nil || parsed.Host == "" || !slices.Contains([]string{"http", "https"}, parsed.Scheme) {
-		return field.ErrorList{field.Invalid(path, value, allowed)}
-	}
-	if parsed.RawQuery != "" || parsed.Fragment != "" {
-		return field.ErrorList{field.Invalid(path, value, "must not have a query or a fragment")}
-	}
-	if parsed.User != nil {
-		return field.ErrorList{field.Forbidden(path, "must not contain credentials: they belong into modelApiKey")}
-	}
-	return nil
 }
 
 // Validate reports every problem of the settings, each led by the path of its field below path.
@@ -164,9 +147,9 @@ func (s Settings) Validate(path *field.Path) field.ErrorList {
 	if !slices.Contains(logLevels, s.LogLevel) {
 		problems = append(problems, field.NotSupported(path.Child("logLevel"), s.LogLevel, logLevels))
 	}
-	if ttl, err := time.ParseDuration(s.CacheTTL); err != nil || ttl < time.Second {
+	if ttl, err := time.ParseDuration(s.CacheTTL); err != nil || ttl != 0 && ttl < time.Second {
 		problems = append(problems, field.Invalid(path.Child("cacheTTL"), s.CacheTTL,
-			"must be a duration of at least a second, such as 30s, 5m or 1h"))
+			"must be a duration of at least a second, such as 30s, 5m or 1h, or 0s"))
 	}
 	for _, detail := range validation.IsValidLabelValue(s.NodeType) {
 		problems = append(problems, field.Invalid(path.Child("nodeType"), s.NodeType, detail))
@@ -180,8 +163,11 @@ func validateEnv(path *field.Path, env map[string]string) field.ErrorList {
 		for _, detail := range validation.IsEnvVarName(name) {
 			problems = append(problems, field.Invalid(path.Key(name), name, detail))
 		}
-		if slices.Contains(reservedEnv, name) {
+		switch {
+		case slices.Contains(reservedEnv, name):
 			problems = append(problems, field.Forbidden(path.Key(name), "set by the program itself"))
+		case strings.HasSuffix(name, keySuffix):
+			problems = append(problems, field.Forbidden(path.Key(name), "must not be in plain text: use providerKeys"))
 		}
 	}
 	return problems

@@ -1,18 +1,19 @@
 package apiservice
 
 import (
-	"maps"
-	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"agentstack/internal/kube"
 )
 
 // reservedEnv lists the environment variables that Settings.Env must not contain: the program sets them.
-var reservedEnv = append(sortedKeys(environment(Args{})), "DATABASE_URL", "REDIS_PASSWORD", "MODEL_API_KEY")
+var reservedEnv = append(sortedKeys(environment(Args{Settings: Settings{}.withDefaults()})),
+	"DATABASE_URL", "REDIS_PASSWORD", jwtKeysVariable, signupTokenVariable)
 
 func configMapArgs(args Args) *corev1.ConfigMapArgs {
 	return &corev1.ConfigMapArgs{
@@ -32,12 +33,16 @@ func environment(args Args) map[string]string {
 		"CACHE_TTL":        args.CacheTTL,
 		"REDIS_ADDRS":      strings.Join(args.Redis.Addresses, ","),
 		"REDIS_USERNAME":   args.Redis.Username,
-		"MODEL_BASE_URL":   args.Model.BaseURL,
+		"MODELS":           args.Models.document(),
+		"GOMEMLIMIT":       memoryLimit(args.Resources.Limits.Memory),
 		"SHUTDOWN_DELAY":   shutdownDelay.String(),
 		"SHUTDOWN_TIMEOUT": shutdownTimeout.String(),
 	}
 }
 
-func sortedKeys(m map[string]string) []string {
-	return slices.Sorted(maps.Keys(m))
+// memoryLimit is the memory, in bytes, at which Go collects garbage more often. It leaves a tenth of the container's
+// limit to what Go does not count.
+func memoryLimit(limit string) string {
+	quantity := resource.MustParse(limit)
+	return strconv.FormatInt(quantity.Value()/10*9, 10)
 }

@@ -89,11 +89,7 @@ func containerArgs(args Args, refs references) *corev1.ContainerArgs {
 		EnvFrom: corev1.EnvFromSourceArray{&corev1.EnvFromSourceArgs{
 			ConfigMapRef: &corev1.ConfigMapEnvSourceArgs{Name: refs.configMap},
 		}},
-		Env: corev1.EnvVarArray{
-			databaseURL(args),
-			kube.EnvFromSecret("REDIS_PASSWORD", args.Redis.SecretName.ToStringOutput(), "password"),
-			kube.EnvFromSecret("MODEL_API_KEY", refs.secret, "MODEL_API_KEY"),
-		},
+		Env:             secretEnv(args, refs),
 		Resources:       args.Resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),
 		LivenessProbe: kube.HTTPProbe("/livez", "http",
@@ -107,6 +103,18 @@ func containerArgs(args Args, refs references) *corev1.ContainerArgs {
 			MountPath: pulumi.String("/tmp"),
 		}},
 	}
+}
+
+// secretEnv returns the environment variables of the API that are secret.
+func secretEnv(args Args, refs references) corev1.EnvVarArray {
+	env := corev1.EnvVarArray{
+		databaseURL(args),
+		kube.EnvFromSecret("REDIS_PASSWORD", args.Redis.SecretName.ToStringOutput(), "password"),
+	}
+	for _, name := range append(sortedKeys(args.keys()), jwtKeysVariable, signupTokenVariable) {
+		env = append(env, kube.EnvFromSecret(name, refs.secret, name))
+	}
+	return env
 }
 
 // databaseURL is the connection URL in the database's Secret.

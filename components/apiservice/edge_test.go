@@ -27,7 +27,7 @@ func TestIngress(t *testing.T) {
 		path, _ := edge.At("spec", "rules", 0, "http", "paths", i, "path").(string)
 		paths = append(paths, path)
 	}
-	if want := []string{"/v1", "/health"}; !slices.Equal(paths, want) {
+	if want := []string{"/v1", "/ws", "/docs", "/openapi.json", "/health"}; !slices.Equal(paths, want) {
 		t.Errorf("routes %v from outside, want %v", paths, want)
 	}
 	if edge.At("spec", "defaultBackend") != nil {
@@ -109,12 +109,12 @@ func TestNetworkPolicies(t *testing.T) {
 		t.Errorf("lets in %v, want Prometheus alone", got)
 	}
 	egress := allowed(policy, "egress", "to")
-	for _, port := range []float64{53, 5432, 6379, 443} {
+	for _, port := range []float64{53, 5432, 6379, 443, 8080} {
 		if egress[port] == nil {
 			t.Errorf("cannot reach port %v, or anyone there", port)
 		}
 	}
-	if len(egress) != 4 {
+	if rules, _ := policy.At("spec", "egress").([]any); len(egress) != 5 || len(rules) != 5 {
 		t.Errorf("can reach %v", egress)
 	}
 	migration := recording.Find(t, networkPolicyType, name+"-migrate")
@@ -132,7 +132,10 @@ func TestNetworkPolicies(t *testing.T) {
 
 func TestModelServerInTheCluster(t *testing.T) {
 	args := validArgs()
-	args.Model.BaseURL = "http://mockllm.models.svc:8080/v1"
+	args.Models.Providers = args.Models.Providers[:1]
+	args.Models.Providers[0].BaseURL = "http://mockllm.models.svc:8080/v1"
+	args.Models.Catalog = []apiservice.Model{{Name: "*", Routes: []apiservice.Route{{Provider: "open-ai"}}}}
+	delete(args.ProviderKeys, "anthropic")
 	policy := pulumitest.Up(t, register(args)).Find(t, networkPolicyType, "ai-agent-api-eu-west-1")
 	egress := allowed(policy, "egress", "to")
 	want := []any{map[string]any{

@@ -13,9 +13,9 @@ const (
 	tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 )
 
-// routes are the paths that can be reached from outside: the API itself and its health, but not what is for the
-// cluster alone, such as /metrics.
-var routes = []string{"/v1", "/health"}
+// routes are the paths that can be reached from outside: the API itself, its description and its health, but not what
+// is for the cluster alone, such as /metrics.
+var routes = []string{"/v1", "/ws", "/docs", "/openapi.json", "/health"}
 
 // ingressArgs describes an application load balancer of AWS, made by the AWS Load Balancer Controller.
 // https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/

@@ -1,6 +1,11 @@
 package apiservice
 
-import "agentstack/internal/kube"
+import (
+	"reflect"
+	"slices"
+
+	"agentstack/internal/kube"
+)
 
 const (
 	port         = 8000
@@ -27,10 +32,15 @@ func apiIngress(args Args) []kube.Traffic {
 }
 
 func apiEgress(args Args) []kube.Traffic {
-	return append(migrationEgress(),
-		kube.Traffic{Peers: []kube.Peer{{Pods: redisPods}}, Ports: []kube.Port{{Number: redisPort}}},
-		kube.ToURL(args.Model.BaseURL),
-	)
+	traffic := append(migrationEgress(),
+		kube.Traffic{Peers: []kube.Peer{{Pods: redisPods}}, Ports: []kube.Port{{Number: redisPort}}})
+	for _, provider := range args.Models.Providers {
+		to := kube.ToURL(provider.BaseURL)
+		if !slices.ContainsFunc(traffic, func(t kube.Traffic) bool { return reflect.DeepEqual(t, to) }) {
+			traffic = append(traffic, to)
+		}
+	}
+	return traffic
 }
 
 func migrationEgress() []kube.Traffic {

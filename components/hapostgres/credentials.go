@@ -1,7 +1,6 @@
 package hapostgres
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 
@@ -52,11 +51,7 @@ func newCredentials(ctx *pulumi.Context, name string, args Args, roleName, secre
 	if err != nil {
 		return credentials{}, err
 	}
-	stored := pulumix.ApplyErr(role.Data.MapIndex(pulumi.String("password")), func(encoded string) (string, error) {
-		decoded, err := base64.StdEncoding.DecodeString(encoded)
-		return string(decoded), err
-	})
-	kept := pulumi.ToSecret(pulumix.Cast[pulumi.StringOutput](stored)).(pulumi.StringOutput)
+	kept := kube.Decoded(role, "password")
 	client, err := kube.NewSecretOfType(ctx, name, args.metadata(""), basicAuth,
 		clientValues(args, roleName, kept), append(opts, pulumi.ReplaceOnChanges([]string{"data"}))...)
 	if err != nil {

@@ -41,14 +41,14 @@ func NewSecretOfType(ctx *pulumi.Context, name string, meta Metadata, secretType
 	return secret, nil
 }
 
-// Generate returns a random value of at least 128 bits for the data of a Secret, and the option with which the
-// Secret keeps it.
+// Generate returns a random value of 52 characters, at least 256 bits, for the data of a Secret, and the option with
+// which the Secret keeps it.
 //
 // The value is made by the program itself, so that no further provider is needed: each run makes a new one,
 // and the option keeps the one that the first run stored. It lives, encrypted, in the stack's state and in
-// the Secret; consumers refer to the Secret by name and key, never to the value.
+// the Secret, whose data is what consumers may refer to.
 func Generate() (value pulumi.StringInput, keep pulumi.ResourceOption) {
-	return pulumi.String(rand.Text()), pulumi.IgnoreChanges([]string{"data"})
+	return pulumi.String(rand.Text() + rand.Text()), pulumi.IgnoreChanges([]string{"data"})
 }
 
 // NewGeneratedSecret registers a Secret whose one key holds a value of Generate.
@@ -57,6 +57,15 @@ func NewGeneratedSecret(ctx *pulumi.Context, name string, meta Metadata, key str
 ) (*corev1.Secret, error) {
 	value, keep := Generate()
 	return NewSecret(ctx, name, meta, pulumi.StringMap{key: value}, append(opts, keep)...)
+}
+
+// Decoded returns what the data of a registered Secret has under a key. It is secret.
+func Decoded(secret *corev1.Secret, key string) pulumi.StringOutput {
+	value := pulumix.ApplyErr(secret.Data.MapIndex(pulumi.String(key)), func(encoded string) (string, error) {
+		plain, err := base64.StdEncoding.DecodeString(encoded)
+		return string(plain), err
+	})
+	return pulumi.ToSecret(pulumix.Cast[pulumi.StringOutput](value)).(pulumi.StringOutput)
 }
 
 // encode returns the base64 form that the data of a Secret has in the API.

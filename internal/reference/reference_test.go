@@ -63,6 +63,7 @@ type item struct {
 	// Count is a|b.
 	Count int               `json:"count"`
 	Plain map[string]string `json:"plain"` // Plain has them. Default: none.
+	Price float64           `json:"price"` // Price of one.
 }
 
 func TestRows(t *testing.T) {
@@ -79,6 +80,7 @@ func TestRows(t *testing.T) {
 		{"`items`", "list of objects", "", "`items` are what Name says. https://example.com/items"},
 		{"`items[].count`", "whole number", "", "`count` is a\\|b."},
 		{"`items[].plain`", "map of strings", "none", "`plain` has them."},
+		{"`items[].price`", "number", "", "`price` of one."},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("rows are\n%q\nwant\n%q", got, want)

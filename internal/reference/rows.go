@@ -40,8 +40,8 @@ func (s *sources) rows(object reflect.Type, prefix string) ([][]string, error) {
 	return rows, errors.Join(problems...)
 }
 
-// secretRows returns key, condition and meaning of each secret. The field modelAPIKey of the struct of secrets
-// has its key in the constant modelAPIKeyKey.
+// secretRows returns key, condition and meaning of each secret. The field signupToken of the struct of secrets
+// has its key in the constant signupTokenKey.
 func (s *sources) secretRows(config reflect.Type) ([][]string, error) {
 	field, found := config.FieldByName("secrets")
 	if !found {
@@ -92,6 +92,8 @@ func typeName(t reflect.Type) string {
 		return "map of " + typeName(t.Elem()) + "s"
 	case reflect.Int:
 		return "whole number"
+	case reflect.Float64:
+		return "number"
 	case reflect.Bool:
 		return "true or false"
 	default:

@@ -41,7 +41,11 @@ var (
 		{"ca-certificates", "/usr/sbin/update-ca-certificates"},
 	}
 	Tests = Packages{
-		{"postgresql-15", "/usr/lib/postgresql/15/bin/postgres"},
+		{"patchelf", "/usr/bin/patchelf"},
+		{"pgbouncer", "/usr/sbin/pgbouncer"},
+		{"nodejs", "/usr/bin/node"},
+		{"npm", "/usr/bin/npm"},
+		{"chromium", "/usr/bin/chromium"},
 		{"redis-server", "/usr/bin/redis-server"},
 		{"shellcheck", "/usr/bin/shellcheck"},
 		{"libnss-wrapper", "/usr/lib/x86_64-linux-gnu/libnss_wrapper.so"},

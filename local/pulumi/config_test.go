@@ -57,7 +57,7 @@ func TestSaltAndSecretsStayAndTheProjectsFileWins(t *testing.T) {
 	w := workspace(t, 200, project)
 	earlier := `encryptionsalt: v1:salt
 config:
-  agentstack:modelApiKey: {secure: v1:sealed}
+  agentstack:jwtKeys: {secure: v1:sealed}
   agentstack:config: {replicas: 99}
 `
 	if err := os.WriteFile(w.ConfigFile(), []byte(earlier), 0o600); err != nil {
@@ -67,7 +67,7 @@ config:
 	want := map[string]any{
 		"encryptionsalt": "v1:salt",
 		"config": map[string]any{
-			"agentstack:modelApiKey": map[string]any{"secure": "v1:sealed"},
+			"agentstack:jwtKeys": map[string]any{"secure": "v1:sealed"},
 			"agentstack:config": map[string]any{
 				"image": map[string]any{"repository": "10.200.0.2:5000/api"}, "replicas": float64(3),
 			},

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -30,11 +30,12 @@ type Preview struct {
 	Binary func(name string) (string, error)
 }
 
-// placeholders are the secrets without which the program does not start.
-var placeholders = []string{"agentstack:modelApiKey", "agentstack:alertWebhookUrl"}
-
-// placeholder is valid as a key and as the URL of a webhook.
-const placeholder = "https://placeholder.example.com"
+const (
+	alertWebhookKey = "agentstack:alertWebhookUrl"
+	providerKeysKey = "agentstack:providerKeys"
+	// placeholder is valid as a key of any use, the longest being of 32 characters, and as the URL of a webhook.
+	placeholder = "https://placeholder.example.com/webhook"
+)
 
 // Run previews in a folder that it deletes at the end, and writes the tree of resources, Pulumi's diagnostics and the
 // number of resources. The error of a preview that Pulumi refuses holds its exit status.
@@ -56,8 +57,8 @@ func (p Preview) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	set := []string{"config", "set-all", "--stack", p.Stack}
-	for _, key := range secrets {
-		set = append(set, "--secret", key+"="+placeholder)
+	for key, value := range secrets {
+		set = append(set, "--secret", key+"="+value)
 	}
 	if _, err := h.run(ctx, h.path("project"), set...); err != nil {
 		return err
@@ -94,9 +95,10 @@ func (p Preview) home(dir string) home {
 	}
 }
 
-// writeConfig copies the stack's configuration without its secrets, whose keys it returns. Nobody can open sealed
-// values here: inside of an object they become placeholders.
-func (p Preview) writeConfig(h home) (secrets []string, err error) {
+// writeConfig copies the stack's configuration without its secrets. It returns placeholders for them, and for those
+// without which the program does not start. Nobody can open sealed values here: inside of an object they become
+// placeholders.
+func (p Preview) writeConfig(h home) (secrets map[string]string, err error) {
 	values, err := readConfig(filepath.Join(p.Program, "Pulumi."+p.Stack+".yaml"))
 	if err != nil {
 		return nil, err
@@ -105,13 +107,20 @@ func (p Preview) writeConfig(h home) (secrets []string, err error) {
 	if !ok {
 		config = map[string]any{}
 	}
-	secrets = slices.Clone(placeholders)
+	secrets = map[string]string{alertWebhookKey: placeholder}
 	for key, value := range config {
-		if isSealed(value) && !slices.Contains(secrets, key) {
-			secrets = append(secrets, key)
+		if isSealed(value) {
+			secrets[key] = placeholder
 		}
 	}
-	for _, key := range secrets {
+	if keys := providerKeys(config["agentstack:config"]); len(keys) > 0 {
+		encoded, err := json.Marshal(keys)
+		if err != nil {
+			return nil, fmt.Errorf("encode placeholders: %w", err)
+		}
+		secrets[providerKeysKey] = string(encoded)
+	}
+	for key := range secrets {
 		delete(config, key)
 	}
 	content, err := yaml.Marshal(map[string]any{"config": unsealed(config)})
@@ -122,6 +131,21 @@ func (p Preview) writeConfig(h home) (secrets []string, err error) {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	return secrets, nil
+}
+
+// providerKeys returns a placeholder for each of the model servers in a stack's configuration.
+func providerKeys(config any) map[string]string {
+	object, _ := config.(map[string]any)
+	models, _ := object["models"].(map[string]any)
+	providers, _ := models["providers"].([]any)
+	keys := map[string]string{}
+	for _, configured := range providers {
+		provider, _ := configured.(map[string]any)
+		if name, isText := provider["name"].(string); isText {
+			keys[name] = placeholder
+		}
+	}
+	return keys
 }
 
 func isSealed(value any) bool {

@@ -16,10 +16,11 @@ import (
 func TestPlaceholdersStandForSealedAndMissingSecrets(t *testing.T) {
 	const project = `encryptionsalt: v1:salt
 config:
-  agentstack:modelApiKey: {secure: v1:sealed}
+  agentstack:providerKeys: {openai: {secure: v1:sealed}}
   agentstack:registryPassword: {secure: v1:sealed}
   agentstack:config:
     list: [{secure: v1:sealed}, plain]
+    models: {providers: [{name: openai}, {name: own}, malformed]}
 `
 	program, dir := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(program, "Pulumi.s.yaml"), []byte(project), 0o600))
@@ -27,13 +28,16 @@ config:
 	p := Preview{Program: program, Stack: "s"}
 	secrets, err := p.writeConfig(p.home(dir))
 	require.NoError(t, err)
-	assert.ElementsMatch(t, []string{
-		"agentstack:modelApiKey", "agentstack:alertWebhookUrl", "agentstack:registryPassword",
+	assert.Equal(t, map[string]string{
+		"agentstack:alertWebhookUrl": placeholder, "agentstack:registryPassword": placeholder,
+		"agentstack:providerKeys": `{"openai":"` + placeholder + `","own":"` + placeholder + `"}`,
 	}, secrets)
 	got, err := readConfig(p.home(dir).configFile())
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{"config": map[string]any{
-		"agentstack:config": map[string]any{"list": []any{placeholder, "plain"}},
+		"agentstack:config": map[string]any{"list": []any{placeholder, "plain"}, "models": map[string]any{
+			"providers": []any{map[string]any{"name": "openai"}, map[string]any{"name": "own"}, "malformed"},
+		}},
 	}}, got)
 }
 
@@ -110,7 +114,8 @@ func TestPreviewThroughTheRealEngine(t *testing.T) {
 	})
 	t.Run("bad input, and arguments of one's own", func(t *testing.T) {
 		config := filepath.Join(program, "Pulumi.staging.yaml")
-		require.NoError(t, os.WriteFile(config, []byte("config: {agentstack:cidr: 10.0.0.1/16}\n"), 0o600))
+		require.NoError(t, os.WriteFile(config, []byte(
+			"config: {agentstack:cidr: 10.0.0.1/16, agentstack:providerKeys: {secure: v1:sealed:elsewhere}}\n"), 0o600))
 		out, err := run(Preview{Program: program, Args: []string{"--color=never"}})
 		require.Error(t, err, out)
 		assert.Contains(t, out, "cidrBlock \"10.0.0.1/16\" is given; the network's address is 10.0.0.0/16")

@@ -140,8 +140,8 @@ func (p project) make(ctx context.Context, config map[string]any, resources []re
 	if err := p.pulumi(ctx, "stack", "init", "production"); err != nil {
 		return err
 	}
-	for _, key := range secrets {
-		if err := p.pulumi(ctx, "config", "set", "--secret", key, placeholder); err != nil {
+	for key, value := range secrets {
+		if err := p.pulumi(ctx, "config", "set", "--secret", key, value); err != nil {
 			return err
 		}
 	}

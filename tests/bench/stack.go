@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -14,12 +16,14 @@ import (
 
 const (
 	configKey = "agentstack:config"
-	// placeholder is a valid value for each of the secrets.
-	placeholder = "https://placeholder.example.com"
 )
 
 var (
-	secrets     = []string{"agentstack:modelApiKey", "agentstack:alertWebhookUrl"}
+	// secrets are valid values of those without which the program does not start.
+	secrets = map[string]string{
+		"agentstack:providerKeys":    `{"openai": "placeholder", "anthropic": "placeholder"}`,
+		"agentstack:alertWebhookUrl": "https://placeholder.example.com",
+	}
 	regionNames = []string{
 		"us-east-1", "eu-west-1", "us-east-2", "us-west-2", "eu-central-1",
 		"eu-north-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "sa-east-1",
@@ -80,10 +84,8 @@ func register(config map[string]any) ([]resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode configuration: %w", err)
 	}
-	stack := pulumitest.Config{Values: map[string]string{configKey: string(encoded)}, Secret: secrets}
-	for _, key := range secrets {
-		stack.Values[key] = placeholder
-	}
+	stack := pulumitest.Config{Values: maps.Clone(secrets), Secret: slices.Collect(maps.Keys(secrets))}
+	stack.Values[configKey] = string(encoded)
 	recording, err := pulumitest.Run(stacks.Deploy, true, stack)
 	if err != nil {
 		return nil, fmt.Errorf("record program: %w", err)

@@ -26,6 +26,7 @@ func TestLocalCloud(t *testing.T) {
 	}{
 		{"the cloud comes up", cloudUp},
 		{"pulumi previews and deploys, killed once in the middle", deploy},
+		{"agents, sessions and documents", agentAnswers},
 		{"a second up changes nothing", unchanged},
 		{"a refresh finds no drift", noDrift},
 		{"no secret is in clear in the state", secretsClosed},
@@ -89,6 +90,7 @@ func deploy(t *testing.T) {
 	}
 	killUpInTheMiddle(t)
 	command(t, "localcloud", "up")
+	signUp(t)
 	id := answers(t)
 	t.Logf("request %s is in PostgreSQL", id)
 	first, err := chat("the same question")

@@ -98,6 +98,12 @@ func targetsUp(t *testing.T) {
 // panelsAnswer executes the query of each panel. What counts requests has had some by now.
 func panelsAnswer(t *testing.T) {
 	answers(t)
+	_, _, err := call(http.MethodPost, "/v1/chat/completions", apiKey, map[string]any{
+		"model": "mock", "stream": true, "messages": []map[string]string{{"role": "user", "content": t.Name()}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for title, expressions := range panels(t) {
 		for _, expression := range expressions {
 			eventually(t, settleTimeout, "the panel "+title+" has data", func() error {

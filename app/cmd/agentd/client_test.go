@@ -10,7 +10,7 @@ import (
 )
 
 func testOfficialClient(t *testing.T, _ *environment, s *server) {
-	client := openai.NewClient(option.WithBaseURL(s.url+"/v1"), option.WithAPIKey("any"), option.WithMaxRetries(0))
+	client := openai.NewClient(option.WithBaseURL(s.url+"/v1"), option.WithAPIKey(s.key(t)), option.WithMaxRetries(0))
 	request := openai.ChatCompletionNewParams{
 		Model:    "gpt-test",
 		Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("official client")},

@@ -12,6 +12,9 @@ import (
 	"agentstack/app/internal/testenv"
 )
 
+// migrations is the number of files in internal/postgres/migrations.
+const migrations = 5
+
 func TestUsage(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no command": nil, "unknown command": {"dance"}, "extra argument": {"serve", "now"},
@@ -30,8 +33,10 @@ func TestConfigurationErrors(t *testing.T) {
 		"LISTEN_ADDR":      "8000",
 		"DATABASE_URL":     "mysql://user:" + testenv.Secret + "@host/db",
 		"REDIS_ADDRS":      "one:6379,two",
-		"MODEL_BASE_URL":   "http://key:" + testenv.Secret + "@model/v1",
-		"MODEL_TIMEOUT":    "0s",
+		"MODELS":           `{"providers":[{"name":"mock","baseUrl":"http://key:` + testenv.Secret + `@model/v1"}]}`,
+		"JWT_KEYS":         "short-" + testenv.Secret,
+		"MAX_STREAMS":      "0",
+		"PPROF_ADDR":       "0.0.0.0:6060",
 		"CACHE_TTL":        "-1m",
 		"LOG_LEVEL":        "loud",
 		"SHUTDOWN_DELAY":   "soon",
@@ -41,7 +46,8 @@ func TestConfigurationErrors(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	for _, name := range []string{
-		"LISTEN_ADDR", "DATABASE_URL", "REDIS_ADDRS", "MODEL_BASE_URL", "MODEL_TIMEOUT", "CACHE_TTL", "LOG_LEVEL",
+		"LISTEN_ADDR", "DATABASE_URL", "REDIS_ADDRS", "MODELS.providers[0].kind", "MODELS.providers[0].baseUrl",
+		"JWT_KEYS", "MAX_STREAMS", "PPROF_ADDR", "CACHE_TTL", "LOG_LEVEL",
 		"SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT",
 	} {
 		if !strings.Contains(stderr.String(), "\n"+name+": ") {
@@ -53,7 +59,7 @@ func TestConfigurationErrors(t *testing.T) {
 	}
 	var missing buffer
 	process{lookup(nil), &missing, &missing}.run(t.Context(), []string{"serve"})
-	for _, name := range []string{"DATABASE_URL", "REDIS_ADDRS", "MODEL_BASE_URL"} {
+	for _, name := range []string{"DATABASE_URL", "REDIS_ADDRS", "MODELS", "JWT_KEYS"} {
 		if !strings.Contains(missing.String(), name+": not set, but required") {
 			t.Errorf("%s is not reported as missing in:\n%s", name, missing.String())
 		}
@@ -77,8 +83,8 @@ func TestMigrateTwiceAtOnce(t *testing.T) {
 		}
 		applied += strings.Count(outputs[i].String(), `"msg":"migrated"`)
 	}
-	if applied != 1 {
-		t.Errorf("the first migration was applied %d times", applied)
+	if applied != migrations {
+		t.Errorf("%d migrations were applied, want %d", applied, migrations)
 	}
 }
 

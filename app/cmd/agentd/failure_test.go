@@ -24,7 +24,7 @@ func (s *server) checks(t *testing.T) map[string]string {
 
 func TestStartWithoutDependencies(t *testing.T) {
 	t.Parallel()
-	e := &environment{testenv.InitPostgres(t), testenv.InitRedisCluster(t), newUpstream(t)}
+	e := &environment{postgres: testenv.InitPostgres(t), redis: testenv.InitRedisCluster(t), model: newUpstream(t)}
 	s := e.start(t, nil)
 	if got := s.get(t, "/livez"); got.status != http.StatusOK {
 		t.Errorf("/livez: %d", got.status)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -13,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"agentstack/app/internal/mockllm"
 	"agentstack/app/internal/testenv"
 )
@@ -22,8 +21,13 @@ import (
 // waitTimeout bounds how long a test waits for a condition; a busy machine takes its time.
 const waitTimeout = 30 * time.Second
 
-// modelKey is the key for the model server; no log may show it.
-const modelKey = "sk-model-not-for-logs-5512"
+// Secrets that no log may show; checkLog knows them by not-for-logs.
+const (
+	modelKey     = "sk-model-not-for-logs-5512"
+	jwtKey       = "jwt-not-for-logs-8820-0123456789abcdef"
+	signUpToken  = "sign-up-not-for-logs-4417"
+	userPassword = "password-not-for-logs-9034"
+)
 
 // buffer is a log that is written and read at the same time.
 type buffer struct {
@@ -82,7 +86,10 @@ func newUpstream(t *testing.T) *upstream {
 		u.mu.Unlock()
 		mock.ServeHTTP(w, r)
 		if r.Context().Err() != nil {
-			u.gone <- struct{}{}
+			select {
+			case u.gone <- struct{}{}:
+			default: // nobody asks for that many
+			}
 		}
 	}))
 	t.Cleanup(u.Close)
@@ -107,12 +114,13 @@ type environment struct {
 	postgres *testenv.Postgres
 	redis    *testenv.RedisCluster
 	model    *upstream
+	key      string // an API key of a tenant, once one was needed
 }
 
 // newEnvironment starts everything and migrates the database.
 func newEnvironment(t *testing.T) *environment {
 	t.Helper()
-	e := &environment{testenv.NewPostgres(t), testenv.NewRedisCluster(t), newUpstream(t)}
+	e := &environment{postgres: testenv.NewPostgres(t), redis: testenv.NewRedisCluster(t), model: newUpstream(t)}
 	e.migrate(t)
 	return e
 }
@@ -132,13 +140,40 @@ func (e *environment) variables() map[string]string {
 		"DATABASE_URL":   e.postgres.URL(),
 		"REDIS_ADDRS":    strings.Join(e.redis.Addrs(), ","),
 		"REDIS_PASSWORD": testenv.Secret,
-		"MODEL_BASE_URL": e.model.URL + "/v1",
-		"MODEL_API_KEY":  modelKey,
+		"MODELS":         catalog(e.model.URL),
+		"MOCK_API_KEY":   modelKey,
+		"BROKEN_API_KEY": modelKey,
+		"CLAUDE_API_KEY": modelKey,
+		"JWT_KEYS":       jwtKey,
+		"SIGNUP_TOKEN":   signUpToken,
 		"SHUTDOWN_DELAY": "0s",
 		"LOG_LEVEL":      "debug",
 		"APP_ENV":        "test",
 		"REGION":         "local-1",
 	}
+}
+
+// catalog names every model of mockllm, those that begin with claude- in Anthropic's protocol. Models that fail have a
+// provider of their own, so that its circuit breaker concerns nobody else.
+func catalog(url string) string {
+	return fmt.Sprintf(`{
+		"providers": [
+			{"name": "mock", "kind": "openai", "baseUrl": "%[1]s/v1", "timeout": "20s", "retries": 0},
+			{"name": "broken", "kind": "openai", "baseUrl": "%[1]s/v1", "timeout": "20s", "retries": 0},
+			{"name": "claude", "kind": "anthropic", "baseUrl": "%[1]s", "timeout": "20s", "retries": 0}
+		],
+		"models": [
+			{"name": "mock*", "routes": [{"provider": "mock"}], "inputPrice": 1, "outputPrice": 2},
+			{"name": "mock-error", "routes": [{"provider": "broken"}]},
+			{"name": "mock-truncate", "routes": [{"provider": "broken"}]},
+			{"name": "m", "routes": [{"provider": "mock"}]},
+			{"name": "gpt-*", "routes": [{"provider": "mock"}]},
+			{"name": "claude-*", "routes": [{"provider": "claude"}]},
+			{"name": "claude-tool", "routes": [{"provider": "claude", "model": "mock-tool"}]},
+			{"name": "small", "routes": [{"provider": "mock", "model": "mock"}], "contextTokens": 1024}
+		],
+		"embeddingModel": "mock-embedding"
+	}`, url)
 }
 
 func lookup(variables map[string]string) func(string) (string, bool) {
@@ -150,6 +185,7 @@ func lookup(variables map[string]string) func(string) (string, bool) {
 
 // server is a running agentd serve.
 type server struct {
+	env       *environment
 	url       string
 	logs      *buffer
 	terminate context.CancelFunc // as SIGTERM
@@ -162,7 +198,7 @@ func (e *environment) start(t *testing.T, replaced map[string]string) *server {
 	variables := e.variables()
 	maps.Copy(variables, replaced)
 	ctx, terminate := context.WithCancel(context.Background())
-	s := &server{logs: &buffer{}, terminate: terminate, exit: make(chan int, 1)}
+	s := &server{env: e, logs: &buffer{}, terminate: terminate, exit: make(chan int, 1)}
 	go func() { s.exit <- (process{lookup(variables), s.logs, s.logs}).run(ctx, []string{"serve"}) }()
 	t.Cleanup(func() {
 		terminate()
@@ -171,6 +207,7 @@ func (e *environment) start(t *testing.T, replaced map[string]string) *server {
 		case <-time.After(waitTimeout):
 			t.Errorf("agentd did not stop")
 		}
+		s.checkLog(t)
 		if t.Failed() {
 			t.Logf("agentd's log:\n%s", s.logs)
 		}
@@ -225,6 +262,9 @@ func (s *server) do(t *testing.T, method, path, body string, header ...string) a
 	if err != nil {
 		t.Fatal(err)
 	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
@@ -245,9 +285,16 @@ func (s *server) get(t *testing.T, path string) answer {
 	return s.do(t, http.MethodGet, path, "")
 }
 
+// chat asks with the environment's API key unless the header has another authorization.
 func (s *server) chat(t *testing.T, body string, header ...string) answer {
 	t.Helper()
-	return s.do(t, http.MethodPost, "/v1/chat/completions", body, header...)
+	return s.call(t, http.MethodPost, "/v1/chat/completions", body, header...)
+}
+
+// call is do with the environment's API key.
+func (s *server) call(t *testing.T, method, path, body string, header ...string) answer {
+	t.Helper()
+	return s.do(t, method, path, body, append([]string{"Authorization", "Bearer " + s.key(t)}, header...)...)
 }
 
 // waitReady waits until the server has found its dependencies.
@@ -265,47 +312,4 @@ func prompt(model, text string, stream bool) string {
 		panic(err)
 	}
 	return string(body)
-}
-
-// exchange is a stored row.
-type exchange struct {
-	Model, AnswerModel, Status, Error, FinishReason, Response, Region string
-	Streamed, Cached                                                  bool
-	PromptTokens, CompletionTokens                                    *int
-	Request                                                           string
-}
-
-// exchanges returns the rows of a request id.
-func (e *environment) exchanges(t *testing.T, requestID string) []exchange {
-	t.Helper()
-	connection, err := pgx.Connect(t.Context(), e.postgres.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer connection.Close(context.Background())
-	rows, err := connection.Query(t.Context(), `SELECT model, answer_model, status, error, finish_reason,
-		response, region, streamed, cached, prompt_tokens, completion_tokens, request::text AS request
-		FROM exchanges WHERE request_id = $1 ORDER BY id`, requestID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[exchange])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-// stored waits for the one row of a request id.
-func (e *environment) stored(t *testing.T, requestID string) exchange {
-	t.Helper()
-	var found []exchange
-	eventually(t, "exchange "+requestID+" is stored", func() bool {
-		found = e.exchanges(t, requestID)
-		return len(found) > 0
-	})
-	if len(found) != 1 {
-		t.Fatalf("%d rows of request %s, want 1", len(found), requestID)
-	}
-	return found[0]
 }

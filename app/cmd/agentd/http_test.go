@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"io"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -34,7 +34,7 @@ func testBadInput(t *testing.T, e *environment, s *server) {
 		"options a number":  {`{"model":"m","stream":true,"stream_options":1,` + valid + `}`, 400, "stream_options"},
 		"too large":         {`{"model":"m","x":"` + strings.Repeat("a", 50<<20) + `",` + valid + `}`, 413, "50 MiB"},
 	} {
-		got := s.chat(t, test.body)
+		got := s.chat(t, test.body, "Content-Type", "application/json")
 		kind, _, message := apiErrorOf(t, got.body)
 		if got.status != test.status || kind != "invalid_request_error" || !strings.Contains(message, test.want) {
 			t.Errorf("%s: got %d %s: %s", name, got.status, kind, message)
@@ -70,8 +70,9 @@ func bodyThatBreaks(t *testing.T, s *server) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	const half = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"model\""
-	_, err = io.WriteString(connection, half)
+	const half = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n" +
+		"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"model\""
+	_, err = fmt.Fprintf(connection, half, s.key(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +98,17 @@ var seedFamilies = []string{
 	"ai_agent_requests_total", "ai_agent_response_size_bytes", "ai_agent_token_usage_total",
 }
 
+// ownFamilies are those that the seed guide does not have.
+var ownFamilies = []string{
+	"ai_agent_active_streams", "ai_agent_cost_usd_total", "ai_agent_limits_unchecked_total",
+	"ai_agent_time_to_first_token_seconds",
+}
+
 func testMetrics(t *testing.T, _ *environment, s *server) {
 	// Whatever order the tests run in, these make every family show.
-	s.chat(t, prompt("metrics", "count", false))
-	s.chat(t, prompt("metrics", "count", false))
+	s.chat(t, prompt("mock-metrics", "count", false))
+	s.chat(t, prompt("mock-metrics", "count", false))
+	s.chat(t, prompt("mock-metrics", "count", true))
 	s.get(t, "/no/such/path/unrouted-segment")
 	s.do(t, "BREW", "/livez", "")
 	body := s.get(t, "/metrics").body
@@ -111,20 +119,26 @@ func testMetrics(t *testing.T, _ *environment, s *server) {
 		}
 	}
 	slices.Sort(families)
-	if !slices.Equal(families, seedFamilies) {
-		t.Errorf("families:\n%v\nwant:\n%v", families, seedFamilies)
+	want := slices.Sorted(slices.Values(slices.Concat(seedFamilies, ownFamilies)))
+	if !slices.Equal(families, want) {
+		t.Errorf("families:\n%v\nwant:\n%v", families, want)
 	}
 	for _, want := range []string{
 		`ai_agent_info{environment="test",version="dev"} 1`,
 		`ai_agent_requests_total{app_version="dev",endpoint="/v1/chat/completions",method="POST",status_code="200"}`,
 		`ai_agent_requests_total{app_version="dev",endpoint="unmatched",method="GET",status_code="404"}`,
 		`ai_agent_requests_total{app_version="dev",endpoint="unmatched",method="other",status_code="405"}`,
-		`ai_agent_llm_calls_total{error_type="",model="metrics",status="success"} 1`,
-		`ai_agent_llm_latency_seconds_bucket{model="metrics",le="60"}`,
-		`ai_agent_llm_latency_seconds_bucket{model="metrics",le="300"}`,
+		`ai_agent_llm_calls_total{error_type="",model="mock-metrics",status="success"} 2`,
+		`ai_agent_llm_latency_seconds_bucket{model="mock-metrics",le="60"}`,
+		`ai_agent_llm_latency_seconds_bucket{model="mock-metrics",le="300"}`,
 		`ai_agent_request_duration_seconds_bucket{endpoint="/v1/chat/completions",method="POST",le="60"}`,
-		`ai_agent_token_usage_total{agent_id="default",model="metrics",token_type="prompt"} 1`,
-		`ai_agent_token_usage_total{agent_id="default",model="metrics",token_type="completion"} 3`,
+		`ai_agent_token_usage_total{agent_id="default",model="mock-metrics",token_type="prompt"} 2`,
+		`ai_agent_token_usage_total{agent_id="default",model="mock-metrics",token_type="completion"} 6`,
+		// 2 prompt tokens at 1 USD and 6 of the answers at 2 USD a million.
+		`ai_agent_cost_usd_total{model="mock-metrics"} 1.4e-05`,
+		`ai_agent_time_to_first_token_seconds_count{model="mock-metrics"} 1`,
+		`ai_agent_active_streams 0`,
+		`ai_agent_limits_unchecked_total 0`,
 		`ai_agent_cache_hits_total{cache_type="response"}`,
 		`ai_agent_db_queries_total{operation="insert",table="exchanges"}`,
 		`ai_agent_active_sessions{agent_id="default"}`,
@@ -141,7 +155,7 @@ func testMetrics(t *testing.T, _ *environment, s *server) {
 		names = append(names, family.Name)
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, seedFamilies) {
+	if !slices.Equal(names, want) {
 		t.Errorf("telemetry.Families: %v", names)
 	}
 }

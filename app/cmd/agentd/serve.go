@@ -8,51 +8,54 @@ import (
 	"net"
 	"time"
 
-	"agentstack/app/agent"
 	"agentstack/app/internal/config"
-	apphttp "agentstack/app/internal/http"
-	"agentstack/app/internal/llm"
-	"agentstack/app/internal/postgres"
-	"agentstack/app/internal/redis"
-	"agentstack/app/telemetry"
+	"agentstack/app/internal/tracing"
 )
 
+// tracesTimeout bounds the sending of the last traces.
+const tracesTimeout = 5 * time.Second
+
 // serve answers requests until ctx ends. It starts without its dependencies; /ready tells when they are there.
-func (p process) serve(ctx context.Context) error {
+func (p process) serve(ctx context.Context) (err error) {
 	settings, err := config.ReadServe(p.env)
 	if err != nil {
 		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
 	}
 	log := p.logger(settings.LogLevel)
-	pool, err := postgres.NewPool(settings.DatabaseURL)
+	if settings.TracesEndpoint != "" {
+		stop, err := tracing.Start(ctx, tracing.Options{
+			Endpoint:    settings.TracesEndpoint,
+			Version:     version,
+			Environment: settings.Environment,
+			Region:      settings.Region,
+		}, log)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), tracesTimeout)
+			defer cancel()
+			if err := stop(timeout); err != nil {
+				log.Warn("last traces not sent", "error", err)
+			}
+		}()
+	}
+	if settings.ProfileAddr != "" {
+		stop, err := serveProfiles(settings.ProfileAddr, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	api, err := newAPI(settings, log)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	cache := redis.NewCache(redis.Options{
-		Addrs:    settings.Redis.Addrs,
-		Username: settings.Redis.Username,
-		Password: settings.Redis.Password,
-		TTL:      settings.CacheTTL,
-	}, log)
-	defer cache.Close()
-	exchanges := postgres.NewExchanges(pool, settings.Region, log)
-	metrics := telemetry.New(version, settings.Environment)
-	server := apphttp.NewServer(apphttp.Options{
-		Chat: &agent.Chat{
-			Model:     metrics.Model(llm.NewOpenAI(llm.Options(settings.Model))),
-			Exchanges: metrics.Exchanges(exchanges),
-			Cache:     metrics.Cache(cache),
-			Log:       log,
-		},
-		Checks:  map[string]apphttp.Check{"database": exchanges.Ready, "redis": cache.Ready},
-		Metrics: metrics,
-		Log:     log,
-	})
-	return serveUntil(ctx, server, settings, log)
+	defer func() { err = errors.Join(err, api.close()) }()
+	return serveUntil(ctx, api, settings, log)
 }
 
-func serveUntil(ctx context.Context, server *apphttp.Server, settings config.Serve, log *slog.Logger) error {
+func serveUntil(ctx context.Context, api *api, settings config.Serve, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", settings.ListenAddr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -60,14 +63,14 @@ func serveUntil(ctx context.Context, server *apphttp.Server, settings config.Ser
 	log.Info("listening", "addr", listener.Addr().String(), "version", version,
 		"environment", settings.Environment, "region", settings.Region)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- api.server.Serve(listener) }()
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
 	log.Info("draining", "delay", settings.ShutdownDelay.String(), "timeout", settings.ShutdownTimeout.String())
-	server.Drain()
+	api.server.Drain()
 	select {
 	case err := <-served:
 		return err
@@ -75,7 +78,10 @@ func serveUntil(ctx context.Context, server *apphttp.Server, settings config.Ser
 	}
 	timeout, cancel := context.WithTimeout(context.Background(), settings.ShutdownTimeout)
 	defer cancel()
-	if err := errors.Join(server.Shutdown(timeout), <-served); err != nil {
+	// Answers of sessions go on without their connections, but not without the process.
+	err = errors.Join(api.server.Shutdown(timeout), api.sessions.Drain(timeout))
+	api.sessions.Stop()
+	if err := errors.Join(err, <-served); err != nil {
 		return err
 	}
 	log.Info("stopped")

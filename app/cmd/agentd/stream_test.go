@@ -27,6 +27,7 @@ func (s *server) openStream(t *testing.T, body, requestID string) *events {
 		t.Fatal(err)
 	}
 	request.Header.Set("X-Request-Id", requestID)
+	request.Header.Set("Authorization", "Bearer "+s.key(t))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +158,7 @@ func testClientGoesAway(t *testing.T, e *environment, s *server) {
 		t.Fatal(err)
 	}
 	request.Header.Set("X-Request-Id", "away-2")
+	request.Header.Set("Authorization", "Bearer "+s.key(t))
 	done := make(chan error, 1)
 	go func() {
 		_, err := http.DefaultClient.Do(request)

@@ -14,29 +14,28 @@ import (
 // Serve configures agentd serve.
 type Serve struct {
 	ListenAddr      string // LISTEN_ADDR, default :8000
-	DatabaseURL     string // DATABASE_URL, required
+	DatabaseURL     string // DATABASE_URL, required; may lead through PgBouncer in transaction mode
 	Redis           Redis
-	Model           Model
-	CacheTTL        time.Duration // CACHE_TTL, default 5m
+	Models          Models        // MODELS, required, and a key for each provider
+	JWTKeys         [][]byte      // JWT_KEYS, required, comma separated; the first signs, all verify
+	SignUpToken     string        // SIGNUP_TOKEN, default empty: nobody can sign up
+	CacheTTL        time.Duration // CACHE_TTL, default 5m; 0s turns the response cache off
+	StoreExchanges  bool          // STORE_EXCHANGES, default true
+	MaxStreams      int           // MAX_STREAMS, default 2000, of answers at once
 	LogLevel        slog.Level    // LOG_LEVEL, default info
 	Environment     string        // APP_ENV, default development
 	Region          string        // REGION, default local
+	ProfileAddr     string        // PPROF_ADDR, default empty: no profiles; a loopback address only
+	TracesEndpoint  string        // OTEL_EXPORTER_OTLP_ENDPOINT, default empty: no traces; OTLP over HTTP
 	ShutdownDelay   time.Duration // SHUTDOWN_DELAY, default 10s: requests still come while endpoints are withdrawn
 	ShutdownTimeout time.Duration // SHUTDOWN_TIMEOUT, default 50s: for the requests that are then being served
 }
 
-// Redis is the cluster of the response cache.
+// Redis is the cluster of the response cache, of limits, and of the events that replicas share.
 type Redis struct {
 	Addrs    []string // REDIS_ADDRS, required, host:port of some nodes, comma separated
 	Username string   // REDIS_USERNAME
 	Password string   // REDIS_PASSWORD
-}
-
-// Model is the OpenAI-compatible model server.
-type Model struct {
-	BaseURL string        // MODEL_BASE_URL, required, as in https://api.openai.com/v1
-	APIKey  string        // MODEL_API_KEY, may be empty for servers that need none
-	Timeout time.Duration // MODEL_TIMEOUT, default 5m, for a whole answer
 }
 
 // Migrate configures agentd migrate.
@@ -57,17 +56,21 @@ func ReadServe(env Env) (Serve, error) {
 			Username: r.text("REDIS_USERNAME", ""),
 			Password: r.text("REDIS_PASSWORD", ""),
 		},
-		Model: Model{
-			BaseURL: r.httpURL("MODEL_BASE_URL"),
-			APIKey:  r.text("MODEL_API_KEY", ""),
-			Timeout: r.duration("MODEL_TIMEOUT", 5*time.Minute, time.Second),
-		},
-		CacheTTL:        r.duration("CACHE_TTL", 5*time.Minute, time.Second),
+		Models:          r.models("MODELS"),
+		JWTKeys:         r.jwtKeys("JWT_KEYS"),
+		SignUpToken:     r.text("SIGNUP_TOKEN", ""),
+		CacheTTL:        r.duration("CACHE_TTL", 5*time.Minute, 0),
+		StoreExchanges:  r.boolean("STORE_EXCHANGES", true),
+		MaxStreams:      r.count("MAX_STREAMS", 2000),
 		LogLevel:        r.logLevel("LOG_LEVEL"),
 		Environment:     r.text("APP_ENV", "development"),
 		Region:          r.text("REGION", "local"),
+		ProfileAddr:     r.loopbackAddr("PPROF_ADDR"),
 		ShutdownDelay:   r.duration("SHUTDOWN_DELAY", 10*time.Second, 0),
 		ShutdownTimeout: r.duration("SHUTDOWN_TIMEOUT", 50*time.Second, 0),
+	}
+	if config.TracesEndpoint = r.text("OTEL_EXPORTER_OTLP_ENDPOINT", ""); config.TracesEndpoint != "" {
+		r.checkURL("OTEL_EXPORTER_OTLP_ENDPOINT", config.TracesEndpoint)
 	}
 	return config, r.err()
 }
@@ -110,21 +113,20 @@ func (r *reader) databaseURL(name string) string {
 	return value
 }
 
-func (r *reader) httpURL(name string) string {
+// jwtKeys reads keys of at least 256 bits, as RFC 7518, section 3.2, wants for HS256.
+func (r *reader) jwtKeys(name string) [][]byte {
 	value := r.required(name)
 	if value == "" {
-		return ""
+		return nil
 	}
-	parsed, err := url.Parse(value)
-	switch {
-	case err != nil || (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "":
-		r.secret(name, "want http://host or https://host with a path such as /v1")
-	case parsed.User != nil:
-		r.secret(name, "must not contain credentials; give the key in MODEL_API_KEY")
-	case parsed.RawQuery != "" || parsed.Fragment != "":
-		r.secret(name, "must not have a query or a fragment")
+	var keys [][]byte
+	for key := range strings.SplitSeq(value, ",") {
+		if len(key) < 32 {
+			r.secret(name, "want keys of at least 32 characters, several separated by commas")
+		}
+		keys = append(keys, []byte(key))
 	}
-	return value
+	return keys
 }
 
 func (r *reader) addrs(name string) []string {
@@ -146,6 +148,19 @@ func (r *reader) listenAddr(name, fallback string) string {
 	value := r.text(name, fallback)
 	if _, port, err := net.SplitHostPort(value); err != nil || !validPort(port, 0) {
 		r.problem(name, value, "want [host]:port, as in :8000")
+	}
+	return value
+}
+
+// loopbackAddr reads an address that only this host can reach.
+func (r *reader) loopbackAddr(name string) string {
+	value := r.text(name, "")
+	if value == "" {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(value)
+	if ip := net.ParseIP(host); err != nil || !validPort(port, 0) || ip == nil || !ip.IsLoopback() {
+		r.problem(name, value, "want a loopback address and a port, as in 127.0.0.1:6060")
 	}
 	return value
 }

@@ -44,7 +44,10 @@ func (r *reader) required(name string) string {
 }
 
 func (r *reader) duration(name string, fallback, least time.Duration) time.Duration {
-	value := r.text(name, fallback.String())
+	return r.parseDuration(name, r.text(name, fallback.String()), least)
+}
+
+func (r *reader) parseDuration(name, value string, least time.Duration) time.Duration {
 	duration, err := time.ParseDuration(value)
 	if err != nil || duration < least {
 		r.problem(name, value, fmt.Sprintf("want a duration of at least %s, as in 30s or 5m", least))
@@ -59,6 +62,23 @@ func (r *reader) logLevel(name string) slog.Level {
 		r.problem(name, value, "want debug, info, warn or error")
 	}
 	return level
+}
+
+func (r *reader) boolean(name string, fallback bool) bool {
+	value := r.text(name, strconv.FormatBool(fallback))
+	if value != "true" && value != "false" {
+		r.problem(name, value, "want true or false")
+	}
+	return value == "true"
+}
+
+func (r *reader) count(name string, fallback int) int {
+	value := r.text(name, strconv.Itoa(fallback))
+	number, err := strconv.Atoi(value)
+	if err != nil || number < 1 {
+		r.problem(name, value, "want a number of at least 1")
+	}
+	return number
 }
 
 func validPort(port string, least uint64) bool {

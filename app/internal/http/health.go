@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -25,7 +26,8 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": healthOK})
 }
 
-// ready says whether this replica should get requests, and why not. It is for inside the cluster: reasons name hosts.
+// ready says whether this replica should get requests, and why not. It is for inside the cluster: reasons name
+// hosts.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	report := s.report(r.Context(), error.Error)
 	if s.draining.Load() {
@@ -65,4 +67,19 @@ func (s *Server) report(ctx context.Context, describe func(error) string) health
 		}
 	}
 	return report
+}
+
+const jsonMediaType = "application/json"
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	writeBody(w, status, jsonMediaType, value)
+}
+
+func writeBody(w http.ResponseWriter, status int, mediaType string, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	writeBytes(w, status, mediaType, body)
 }

@@ -1,131 +1,228 @@
 package http
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"agentstack/app/account"
+	"agentstack/app/agent"
 	"agentstack/app/telemetry"
 )
 
 // statusClientClosed is what logs and metrics call a request whose client went away; it is never sent.
 const statusClientClosed = 499
 
-const requestIDHeader = "X-Request-Id"
+const (
+	requestIDHeader    = "X-Request-Id"
+	maxRequestIDLength = 64
+)
 
 // frequent are the endpoints that machines request every few seconds; their success is no news.
 var frequent = []string{"/livez", "/ready", "/health", "/metrics"}
 
-var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+var nosniff = []string{"nosniff"}
 
-// recorder remembers what was answered.
-type recorder struct {
+// call is a request that is being served: what is known of it, and what was answered. It is the handlers'
+// http.ResponseWriter.
+type call struct {
 	http.ResponseWriter
-	status  int // 0 until the header is written
-	written int64
-	outcome int  // status for logs and metrics, when the answer failed after its header was sent
-	broken  bool // the answer ends without its end
+	control   *http.ResponseController
+	request   *http.Request
+	log       *slog.Logger
+	id        string
+	principal *account.Principal // nil until it is known
+	body      []byte             // of the request; nil until it is read
+	problem   string             // code of the problem that was sent
+	read      int64              // bytes of the request's body
+	status    int                // 0 until the header is written
+	written   int64
+	outcome   int       // status for logs and metrics, when the answer failed after its header was sent
+	extended  time.Time // when the deadline of writes was set
+	unmatched int       // status of the mux's own plain text error, which is not sent
+	broken    bool      // the answer ends without its end
+	lost      bool      // the client does not take the answer
 }
 
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 && status >= http.StatusOK {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
 }
 
-func (r *recorder) Write(p []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
+// principal is who makes the request; nil on public routes.
+func principal(ctx context.Context) *account.Principal {
+	if c := callOf(ctx); c != nil {
+		return c.principal
 	}
-	n, err := r.ResponseWriter.Write(p)
-	r.written += int64(n)
+	return nil
+}
+
+func requestID(ctx context.Context) string {
+	if c := callOf(ctx); c != nil {
+		return c.id
+	}
+	return ""
+}
+
+func (c *call) WriteHeader(status int) {
+	if c.status != 0 {
+		return
+	}
+	if c.request.Pattern == "" && status >= http.StatusBadRequest && c.problem == "" {
+		c.unmatched = status
+		return
+	}
+	c.extend()
+	if status >= http.StatusOK {
+		c.status = status
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *call) Write(p []byte) (int, error) {
+	if c.unmatched != 0 && c.problem == "" {
+		return len(p), nil
+	}
+	if c.status == 0 {
+		c.WriteHeader(http.StatusOK)
+	} else {
+		c.extend()
+	}
+	n, err := c.ResponseWriter.Write(p)
+	c.written += int64(n)
+	c.lost = c.lost || err != nil
 	return n, err
+}
+
+// FlushError serves http.ResponseController.
+func (c *call) FlushError() error {
+	err := c.control.Flush()
+	c.lost = c.lost || err != nil
+	return err
+}
+
+// extend gives each write its own time; a limit for the whole answer would cut long streams.
+func (c *call) extend() {
+	const precision = time.Second // setting a deadline costs more than asking for the time
+	now := time.Now()
+	if now.Sub(c.extended) < precision {
+		return
+	}
+	c.extended = now
+	// An error means that the connection is gone, which the write says, or that it is a test's recorder.
+	_ = c.control.SetWriteDeadline(now.Add(writeTimeout))
 }
 
 // Unwrap serves http.ResponseController.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// countingBody counts the bytes of a request that were read.
-type countingBody struct {
-	io.ReadCloser
-	read int64
-}
-
-func (b *countingBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	return n, err
-}
-
-// observe gives every request an id, a log line and metrics. Neither contains what the client or the model said.
+// observe gives every request an id, a log line and metrics. Neither has what the client or the model said.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.inflight.Add(1)
 		defer s.inflight.Done()
 		started := time.Now()
-		id := r.Header.Get(requestIDHeader)
-		if !requestIDPattern.MatchString(id) {
-			id = rand.Text()
-			r.Header.Set(requestIDHeader, id)
-		}
-		w.Header().Set(requestIDHeader, id)
+		c := &call{ResponseWriter: w, control: http.NewResponseController(w), log: s.Log, id: idOf(r)}
+		header := w.Header()
+		header[requestIDHeader] = []string{c.id}
+		header["X-Content-Type-Options"] = nosniff
 		if s.draining.Load() {
-			w.Header().Set("Connection", "close")
+			header.Set("Connection", "close")
 		}
-		body := &countingBody{ReadCloser: r.Body}
-		r.Body = body
-		answer := &recorder{ResponseWriter: w}
-		next.ServeHTTP(answer, r)
-		s.record(r, answer, body.read, time.Since(started))
-		if answer.broken {
-			// The client must see that the answer is not complete: the server closes the connection without its end.
+		inner := r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		c.request = inner
+		next.ServeHTTP(c, inner)
+		r.Pattern = inner.Pattern // tracing names its span by it
+		s.record(c, time.Since(started))
+		if c.broken {
+			// The client must see that the answer is not complete: the connection closes without its end.
 			panic(http.ErrAbortHandler)
 		}
 	})
 }
 
-func (s *Server) record(r *http.Request, answer *recorder, read int64, duration time.Duration) {
-	status := answer.status
+// idOf takes the client's id of the request if it is harmless in headers and logs.
+func idOf(r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	if id == "" || len(id) > maxRequestIDLength || strings.ContainsFunc(id, unusualInID) {
+		return rand.Text()
+	}
+	return id
+}
+
+func unusualInID(c rune) bool {
+	letter, digit := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z', c >= '0' && c <= '9'
+	return !letter && !digit && !strings.ContainsRune("._-", c)
+}
+
+func (s *Server) record(c *call, duration time.Duration) {
+	ctx := c.request.Context()
+	status := c.status
 	switch {
-	case answer.outcome != 0:
-		status = answer.outcome
-	case clientGone(r.Context()):
+	case c.outcome != 0:
+		status = c.outcome
+	case clientGone(ctx), c.lost:
 		status = statusClientClosed
 	case status == 0:
 		status = http.StatusOK
 	}
-	endpoint := endpoint(r)
+	spanStatus(ctx, status)
+	endpoint := endpoint(c.request)
 	s.Metrics.ObserveRequest(telemetry.Request{
-		Method:       r.Method,
+		Method:       c.request.Method,
 		Endpoint:     endpoint,
 		Status:       status,
 		Duration:     duration,
-		RequestSize:  read,
-		ResponseSize: answer.written,
+		RequestSize:  c.read,
+		ResponseSize: c.written,
 	})
 	level := slog.LevelInfo
 	if slices.Contains(frequent, endpoint) && status < http.StatusInternalServerError {
 		level = slog.LevelDebug
 	}
-	s.Log.Log(r.Context(), level, "request",
-		"request_id", r.Header.Get(requestIDHeader),
-		"method", r.Method,
-		"endpoint", endpoint,
-		"status", status,
-		"duration_ms", float64(duration.Microseconds())/1000,
-		"request_bytes", read,
-		"response_bytes", answer.written,
-		"remote", r.RemoteAddr,
+	if !s.Log.Enabled(ctx, level) {
+		return
+	}
+	var buffer [13]slog.Attr
+	attrs := append(buffer[:0],
+		slog.String("request_id", c.id),
+		slog.String("method", c.request.Method),
+		slog.String("endpoint", endpoint),
+		slog.Int("status", status),
+		slog.Float64("duration_ms", float64(duration.Microseconds())/1000),
+		slog.Int64("request_bytes", c.read),
+		slog.Int64("response_bytes", c.written),
+		slog.String("remote", c.request.RemoteAddr),
 	)
+	s.Log.LogAttrs(ctx, level, "request", c.identity(ctx, attrs)...)
+}
+
+// identity adds who made the request and where its trace is.
+func (c *call) identity(ctx context.Context, attrs []slog.Attr) []slog.Attr {
+	if c.principal != nil {
+		attrs = append(attrs, slog.String("tenant_id", c.principal.TenantID))
+		if c.principal.KeyID != "" {
+			attrs = append(attrs, slog.String("key_id", c.principal.KeyID))
+		}
+	}
+	if c.problem != "" {
+		attrs = append(attrs, slog.String("problem", c.problem))
+	}
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
+	}
+	return attrs
 }
 
 // endpoint is the pattern of the route that matched, without its method.
@@ -148,17 +245,25 @@ func (s *Server) recover(next http.Handler) http.Handler {
 			if cause == nil {
 				return
 			}
-			answer, ok := w.(*recorder)
-			if err, isError := cause.(error); !isError || !errors.Is(err, http.ErrAbortHandler) {
-				s.Log.Error("panic", "request_id", r.Header.Get(requestIDHeader),
+			c := callOf(r.Context())
+			err, isError := cause.(error)
+			// huma panics when it cannot write an answer; that the client is gone is no defect.
+			if !c.lost && (!isError || !errors.Is(err, http.ErrAbortHandler)) {
+				s.Log.Error("panic", "request_id", c.id,
 					"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			}
-			if ok && answer.status != 0 {
-				answer.outcome, answer.broken = http.StatusInternalServerError, true
+			if c.status != 0 {
+				c.outcome, c.broken = http.StatusInternalServerError, true
 				return
 			}
-			writeError(w, internalError())
+			w.Header().Del("Content-Length")
+			writeProblem(w, r, internalError())
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// clientGone tells whether the request ended because its client did, and not because the server shuts down.
+func clientGone(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), agent.ErrShutdown)
 }

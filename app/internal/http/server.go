@@ -2,6 +2,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +13,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
+	"agentstack/app/account"
 	"agentstack/app/agent"
+	"agentstack/app/knowledge"
 	"agentstack/app/telemetry"
 )
 
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 64 << 10
+	// maxHeaderBytes bounds a request's header. net/http answers a larger one itself: 431, as plain text.
+	maxHeaderBytes = 64 << 10
 	// saveGrace is how long handlers that were ended by a shutdown may take to store their exchanges.
 	saveGrace = 4 * time.Second
 )
@@ -29,9 +35,21 @@ type Check func(context.Context) error
 
 // Options are what a server needs.
 type Options struct {
-	Chat    *agent.Chat
-	Checks  map[string]Check // by the name that /health shows
-	Metrics *telemetry.Metrics
+	Chat        *agent.Chat
+	Sessions    *agent.Sessions
+	Knowledge   *knowledge.Service
+	Embeddings  agent.EmbeddingModel
+	Catalog     agent.Catalog
+	Accounts    *account.Service
+	Idempotency agent.IdempotencyStore
+	Checks      map[string]Check // by the name that /health shows
+	Metrics     *telemetry.Metrics
+	// Version of the API's description. Default "dev".
+	Version string
+	// MaxStreams bounds the answers that stay open at a time. Default 2000.
+	MaxStreams int
+	// Tracing makes a span of every request, with the global tracer provider.
+	Tracing bool
 	Log     *slog.Logger
 }
 
@@ -39,15 +57,23 @@ type Options struct {
 type Server struct {
 	Options
 	http     *http.Server
+	mux      *http.ServeMux
+	api      huma.API
 	end      context.CancelCauseFunc // ends every request's context
 	draining atomic.Bool
+	streams  atomic.Int64
+	sockets  *sockets
 	inflight sync.WaitGroup
 }
 
 // NewServer returns a server that does not listen yet.
 func NewServer(options Options) *Server {
+	options.Version = cmp.Or(options.Version, "dev")
+	options.MaxStreams = cmp.Or(options.MaxStreams, defaultMaxStreams)
 	base, end := context.WithCancelCause(context.Background())
-	s := &Server{Options: options, end: end}
+	mux := http.NewServeMux()
+	s := &Server{Options: options, mux: mux, end: end, sockets: newSockets()}
+	s.api = newAPI(mux, options.Version)
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -60,13 +86,20 @@ func NewServer(options Options) *Server {
 }
 
 func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", s.live)
-	mux.HandleFunc("GET /ready", s.ready)
-	mux.HandleFunc("GET /health", s.health)
-	mux.Handle("GET /metrics", s.Metrics.Handler())
-	mux.HandleFunc("POST /v1/chat/completions", s.chatCompletions)
-	return s.observe(s.recover(openAIErrors(mux)))
+	s.mux.HandleFunc("GET /livez", s.live)
+	s.mux.HandleFunc("GET /ready", s.ready)
+	s.mux.HandleFunc("GET /health", s.health)
+	s.mux.Handle("GET /metrics", s.Metrics.Handler())
+	s.registerDocs()
+	s.registerChat()
+	s.registerEmbeddings()
+	s.registerModels()
+	s.registerResources()
+	handler := s.observe(s.recover(s.unmatched(s.mux)))
+	if s.Tracing {
+		return s.trace(handler)
+	}
+	return handler
 }
 
 // Serve answers requests until Shutdown.
@@ -78,13 +111,19 @@ func (s *Server) Serve(listener net.Listener) error {
 }
 
 // Drain makes /ready say 503 and asks clients to give up their connections, while requests are still served.
-func (s *Server) Drain() { s.draining.Store(true) }
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.sockets.drain()
+}
 
 // Shutdown takes no more connections and waits for the requests that are being served. When ctx ends first,
 // it ends them, and returns an error after they have stored what they have.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
 	err := s.http.Shutdown(ctx)
+	if err == nil {
+		err = s.sockets.wait(ctx)
+	}
 	if err == nil {
 		return nil
 	}

@@ -2,11 +2,11 @@ package llm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/tidwall/gjson"
 
 	"agentstack/app/agent"
 )
@@ -14,54 +14,70 @@ import (
 // maxError bounds how much of an error is read, in bytes.
 const maxError = 64 << 10
 
-// apiError is the error object of the API. Code is a string, a number or null.
+// apiError is the error object of both APIs.
 type apiError struct {
-	Message string `json:"message"`
-	Type    string `json:"type"`
-	Param   string `json:"param"`
-	Code    any    `json:"code"`
+	message, kind, param, code string
 }
 
-func (e *apiError) modelError(status int) *agent.ModelError {
-	failure := &agent.ModelError{
-		Kind:    kindOf(status),
-		Status:  status,
-		Message: e.Message,
-		Type:    e.Type,
-		Param:   e.Param,
+// newAPIError reads an error. Some servers have a plain text in its place; codes may be numbers.
+func newAPIError(value gjson.Result) apiError {
+	if !value.IsObject() {
+		return apiError{message: plain(value)}
 	}
-	if e.Code != nil {
-		failure.Code = fmt.Sprint(e.Code)
+	return apiError{
+		message: plain(value.Get("message")),
+		kind:    plain(value.Get("type")),
+		param:   plain(value.Get("param")),
+		code:    plain(value.Get("code")),
 	}
-	return failure
+}
+
+func (e apiError) modelError(status int) *agent.ModelError {
+	return &agent.ModelError{
+		Kind: kindOf(status), Status: status,
+		Message: e.message, Type: e.kind, Param: e.param, Code: e.code,
+	}
+}
+
+// checked returns a response of status 200 or an error. err is what the SDK made of the response.
+func checked(ctx context.Context, response *http.Response, err error) (*http.Response, error) {
+	switch {
+	case response == nil:
+		return nil, classify(ctx, err)
+	case response.StatusCode != http.StatusOK:
+		return nil, errors.Join(answeredError(response), response.Body.Close())
+	case err != nil:
+		return nil, errors.Join(classify(ctx, err), response.Body.Close())
+	}
+	return response, nil
 }
 
 // answeredError reads the error of a response. One in another shape still has its status.
 func answeredError(response *http.Response) error {
-	var body struct {
-		Error apiError `json:"error"`
-	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxError))
-	if err == nil {
-		err = json.Unmarshal(data, &body)
+	if err == nil && !valid(data) {
+		err = errors.New("the error is not JSON")
 	}
-	failure := body.Error.modelError(response.StatusCode)
+	var body apiError
+	if err == nil {
+		body = newAPIError(gjson.GetBytes(data, "error"))
+	}
+	failure := body.modelError(response.StatusCode)
 	failure.Err = err
 	failure.RetryAfter = response.Header.Get("Retry-After")
 	return failure
 }
 
-// classify turns errors of a call into the domain's. ctx is the caller's context, callCtx the one with the
-// time limit.
-func classify(ctx, callCtx context.Context, err error) error {
+// classify turns errors of a call into the domain's. ctx is the caller's context.
+func classify(ctx context.Context, err error) error {
 	var failure *agent.ModelError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &failure):
 		return failure
-	case callCtx.Err() != nil:
-		return &agent.ModelError{Kind: agent.ModelTimeout, Err: callCtx.Err()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &agent.ModelError{Kind: agent.ModelTimeout, Err: err}
 	default:
 		return &agent.ModelError{Kind: agent.ModelUnreachable, Err: err}
 	}

@@ -1,115 +1,95 @@
-// Package mockllm is a model server with an OpenAI-compatible API and scripted answers: the same request
-// always gets the same answer. The model's name selects the behaviour; see Behaviours.
+// Package mockllm is a model server with the APIs of OpenAI and Anthropic and scripted answers: the same
+// request always gets the same answer. The model's name selects the behaviour; see Behaviours.
 package mockllm
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"strconv"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // created is the time that every answer bears, in Unix seconds: answers are the same on every run.
-const created = 1767225600
+const created = "1767225600"
 
-// slowPause is the time between two tokens of the model mock-slow.
-const slowPause = 100 * time.Millisecond
+// maxReserved bounds the memory taken on the word of a Content-Length, in bytes.
+const maxReserved = 1 << 20
 
-// Behaviours are the models by name. Any other name behaves as mock does.
-var Behaviours = map[string]string{
-	"mock":              "repeats the last user message",
-	"mock-slow":         "as mock, one token each 100 ms",
-	"mock-tool":         "calls the first tool of the request, or one named lookup",
-	"mock-unknown":      "404 model_not_found",
-	"mock-unauthorized": "401",
-	"mock-rate-limit":   "429 with Retry-After: 1, not to be retried",
-	"mock-error":        "500, not to be retried",
-	"mock-error-event":  "an error event after the first token of a stream",
-	"mock-truncate":     "ends in the middle of the answer",
-	"mock-hang":         "the first token of a stream, then nothing until the client goes away",
-}
-
-type chatRequest struct {
-	Model    string `json:"model"`
-	Messages []struct {
-		Role    string          `json:"role"`
-		Content json.RawMessage `json:"content"`
-	} `json:"messages"`
-	Tools []struct {
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
-	} `json:"tools"`
-	Stream        bool `json:"stream"`
-	StreamOptions struct {
-		IncludeUsage bool `json:"include_usage"`
-	} `json:"stream_options"`
+type server struct {
+	failures failures
 }
 
 // Handler returns the server's routes.
 func Handler() http.Handler {
+	s := &server{failures: failures{failed: map[string]int{}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+		writeJSON(w, http.StatusOK, []byte(`{"status":"ok"}`))
 	})
-	mux.HandleFunc("GET /v1/models", models)
-	mux.HandleFunc("POST /v1/chat/completions", chatCompletions)
+	list := models()
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, list)
+	})
+	mux.HandleFunc("POST /v1/chat/completions", s.answer(openAI{}))
+	mux.HandleFunc("POST /v1/messages", s.answer(anthropic{}))
+	mux.HandleFunc("POST /v1/embeddings", s.embed)
 	return mux
 }
 
-func chatCompletions(w http.ResponseWriter, r *http.Request) {
-	var request chatRequest
-	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
-		writeError(w, http.StatusBadRequest, "invalid_request_error", "", "invalid JSON: "+err.Error())
-		return
+// answer serves requests for text in a dialect.
+func (s *server) answer(d dialect) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		request, err := readRequest(r)
+		if err != nil {
+			writeFault(w, d, badRequest(err.Error()))
+			return
+		}
+		a := newAnswer(d, request)
+		switch fault := s.failures.of(a.model, a.key); {
+		case fault != nil:
+			writeFault(w, d, fault)
+		case request.Get("stream").Bool():
+			stream(w, r, d, a)
+		default:
+			complete(w, r, d, a)
+		}
 	}
-	if refused(w, request.Model) {
-		return
-	}
-	answer := newAnswer(&request)
-	if request.Stream {
-		stream(w, r, answer)
-		return
-	}
-	complete(w, r, answer)
 }
 
-// refused writes the answer of models that never give one.
-func refused(w http.ResponseWriter, model string) bool {
-	w.Header().Set("X-Should-Retry", "false")
-	switch model {
-	case "mock-unknown":
-		message := fmt.Sprintf("The model `%s` does not exist", model)
-		writeError(w, http.StatusNotFound, "invalid_request_error", "model_not_found", message)
-	case "mock-unauthorized":
-		writeError(w, http.StatusUnauthorized, "invalid_request_error", "invalid_api_key", "Incorrect API key provided")
-	case "mock-rate-limit":
-		w.Header().Set("Retry-After", "1")
-		writeError(w, http.StatusTooManyRequests, "requests", "rate_limit_exceeded", "Rate limit reached")
-	case "mock-error":
-		writeError(w, http.StatusInternalServerError, "server_error", "", "The server had an error")
-	default:
-		return false
+// readRequest returns a JSON object with a model.
+func readRequest(r *http.Request) (gjson.Result, error) {
+	size := max(bytes.MinRead, min(r.ContentLength, maxReserved))
+	buffer := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := buffer.ReadFrom(r.Body); err != nil {
+		return gjson.Result{}, fmt.Errorf("read request: %w", err)
 	}
-	return true
+	request := gjson.ParseBytes(buffer.Bytes())
+	if !gjson.ValidBytes(buffer.Bytes()) || !request.IsObject() {
+		return gjson.Result{}, errors.New("invalid JSON")
+	}
+	if request.Get("model").Type != gjson.String {
+		return gjson.Result{}, errors.New("model must be a string")
+	}
+	return request, nil
 }
 
-func complete(w http.ResponseWriter, r *http.Request, answer *answer) {
-	switch answer.model {
-	case "mock-hang":
+func complete(w http.ResponseWriter, r *http.Request, d dialect, a *answer) {
+	switch a.model {
+	case hang, silent:
 		<-r.Context().Done()
-	case "mock-truncate":
+	case truncate:
 		w.Header().Set("Content-Length", "1000")
 		// The server closes the connection since the rest is missing.
 		_, _ = w.Write([]byte(`{"id":"chatcmpl-`))
-	case "mock-slow":
-		for range answer.tokens {
-			pause(r, slowPause)
-		}
-		writeJSON(w, http.StatusOK, answer.completion())
 	default:
-		writeJSON(w, http.StatusOK, answer.completion())
+		if pace := paceOf(a.model); pace > 0 {
+			pause(r, pace*time.Duration(a.completionTokens))
+		}
+		writeJSON(w, http.StatusOK, d.completion(make([]byte, 0, 1<<10), a))
 	}
 }
 
@@ -120,21 +100,20 @@ func pause(r *http.Request, duration time.Duration) {
 	}
 }
 
-// text returns a message's content, which is a string or an array of parts.
-func text(content json.RawMessage) string {
-	var plain string
-	if json.Unmarshal(content, &plain) == nil {
-		return plain
+func writeFault(w http.ResponseWriter, d dialect, f *fault) {
+	if !f.retry {
+		w.Header().Set("X-Should-Retry", "false")
 	}
-	var parts []struct {
-		Text string `json:"text"`
+	if f.retryAfter != "" {
+		w.Header().Set("Retry-After", f.retryAfter)
 	}
-	if json.Unmarshal(content, &parts) != nil {
-		return ""
-	}
-	var all strings.Builder
-	for _, part := range parts {
-		all.WriteString(part.Text)
-	}
-	return all.String()
+	status, body := d.failure(f)
+	writeJSON(w, status, body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // an error means that the client is gone
 }

@@ -1,66 +1,51 @@
 package mockllm
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
+	"strings"
 )
 
-// events writes server-sent events until the first error.
-type events struct {
-	w   http.ResponseWriter
-	err error
-}
-
-func (e *events) send(value any) {
-	data, err := json.Marshal(value)
-	if e.err == nil {
-		e.err = err
-	}
-	e.raw(string(data))
-}
-
-func (e *events) raw(data string) {
-	if e.err != nil {
+// stream writes an answer token by token, each flushed.
+func stream(w http.ResponseWriter, r *http.Request, d dialect, a *answer) {
+	if a.model == silent {
+		<-r.Context().Done()
 		return
 	}
-	if _, e.err = fmt.Fprintf(e.w, "data: %s\n\n", data); e.err == nil {
-		e.err = http.NewResponseController(e.w).Flush()
-	}
-}
-
-func stream(w http.ResponseWriter, r *http.Request, a *answer) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	out := &events{w: w}
-	out.send(a.chunk(object{"role": "assistant", "content": ""}, nil))
-	if a.tool != "" {
-		out.send(a.chunk(object{"tool_calls": a.toolCalls("")}, nil))
-		arguments := object{"index": 0, "function": object{"arguments": `{"query":"weather"}`}}
-		out.send(a.chunk(object{"tool_calls": []object{arguments}}, nil))
+	control := http.NewResponseController(w)
+	buffer := make([]byte, 0, 1<<10)
+	// An error means that the client is gone.
+	send := func(data []byte) bool {
+		_, err := w.Write(data)
+		return err == nil && control.Flush() == nil
 	}
-	for i, token := range a.tokens {
-		out.send(a.chunk(object{"content": token}, nil))
-		if i == 0 && brokenOff(r, a, out) {
+	if !send(d.open(buffer, a)) {
+		return
+	}
+	pace := paceOf(a.model)
+	first := true
+	for token := range strings.SplitAfterSeq(a.said, " ") {
+		if a.tool != "" {
+			break
+		}
+		if !send(d.token(buffer, a, token)) || first && brokenOff(r, d, a, send) {
 			return
 		}
-		if a.model == "mock-slow" {
-			pause(r, slowPause)
+		first = false
+		if pace > 0 {
+			pause(r, pace)
 		}
 	}
-	out.send(a.chunk(object{}, a.finishReason()))
-	if a.includeUsage {
-		out.send(a.usageChunk())
-	}
-	out.raw("[DONE]")
+	send(d.end(buffer, a))
 }
 
 // brokenOff ends the stream of models that stop after the first token.
-func brokenOff(r *http.Request, a *answer, out *events) bool {
+func brokenOff(r *http.Request, d dialect, a *answer, send func([]byte) bool) bool {
 	switch a.model {
-	case "mock-error-event":
-		out.send(object{"error": object{"message": "The server had an error", "type": "server_error", "code": nil}})
-	case "mock-truncate":
-	case "mock-hang":
+	case errorEvent:
+		send(d.errorEvent(nil))
+	case truncate:
+	case hang:
 		<-r.Context().Done()
 	default:
 		return false

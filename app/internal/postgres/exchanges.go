@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -24,17 +21,22 @@ const (
 	retryPause = 200 * time.Millisecond
 )
 
+// errEncode means that a request is no JSON.
+var errEncode = errors.New("encode exchanges")
+
 // Exchanges is an agent.ExchangeStore in the table of the same name.
 type Exchanges struct {
 	pool   *pgxpool.Pool
 	region string
 	probe  *agent.Probe
+	queue  queue
 }
 
 // NewExchanges returns a store that writes rows of the given region.
 func NewExchanges(pool *pgxpool.Pool, region string, log *slog.Logger) *Exchanges {
 	store := &Exchanges{pool: pool, region: region}
 	store.probe = agent.NewProbe("database", log, store.check)
+	store.queue.insert = store.insert
 	return store
 }
 
@@ -62,72 +64,66 @@ func (e *Exchanges) check(ctx context.Context) error {
 }
 
 // Save implements agent.ExchangeStore. It tries again until ctx ends, since a failover of the database takes seconds;
-// the id makes that safe.
+// the id makes that safe. Exchanges that are saved at the same time share a transaction.
 func (e *Exchanges) Save(ctx context.Context, exchange *agent.Exchange) error {
-	id, err := uuid.NewV7()
+	row, err := newRow(exchange)
 	if err != nil {
-		return fmt.Errorf("make exchange id: %w", err)
+		return err
 	}
-	request := string(exchange.Request)
+	var last error
 	for {
-		err := e.insert(ctx, id, request, exchange)
+		err := e.queue.write(ctx, row)
 		switch {
-		case err == nil:
-			return nil
-		case isDataException(err) && request == string(exchange.Request):
-			if request, err = asJSONString(request); err != nil {
-				return err
-			}
-			continue
-		case !isTemporary(err):
+		case err == nil || !isTemporary(err):
 			return err
+		case ctx.Err() != nil:
+			return errors.Join(err, last)
 		}
-		e.pool.Reset()
+		last = err
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w; last attempt: %w", ctx.Err(), err)
+			return errors.Join(ctx.Err(), last)
 		case <-time.After(retryPause):
 		}
 	}
 }
 
-func (e *Exchanges) insert(ctx context.Context, id uuid.UUID, request string, x *agent.Exchange) error {
-	const statement = `
-INSERT INTO exchanges (id, created_at, duration_ms, request_id, region, model, answer_model, streamed, cached,
-                       status, error, finish_reason, prompt_tokens, completion_tokens, request, response)
-VALUES (@id, @created_at, @duration_ms, @request_id, @region, @model, @answer_model, @streamed, @cached,
-        @status, @error, @finish_reason, @prompt_tokens, @completion_tokens, @request, @response)
-ON CONFLICT (id) DO NOTHING`
-	arguments := pgx.NamedArgs{
-		"id": id.String(), "created_at": x.StartedAt, "duration_ms": x.Duration.Milliseconds(),
-		"request_id": x.RequestID, "region": e.region, "model": plain(x.Model), "answer_model": plain(x.Answer.Model),
-		"streamed": x.Stream, "cached": x.Cached, "status": string(x.Status), "error": plain(x.Error),
-		"finish_reason": plain(x.Answer.FinishReason), "prompt_tokens": nil, "completion_tokens": nil,
-		"request": request, "response": plain(x.Answer.Text),
+// Close waits for exchanges whose callers have gone. Call it after the last Save.
+func (e *Exchanges) Close() { e.queue.writers.Wait() }
+
+// insert writes rows in one transaction. A row that the database refuses does not fail the others.
+func (e *Exchanges) insert(ctx context.Context, rows []*row) {
+	err := e.attempt(ctx, rows)
+	switch {
+	case err == nil || !errors.Is(err, errEncode) && isTemporary(err):
+		if err != nil {
+			e.pool.Reset()
+		}
+		for _, row := range rows {
+			row.written <- err
+		}
+	case len(rows) > 1:
+		half := len(rows) / 2
+		e.insert(ctx, rows[:half])
+		e.insert(ctx, rows[half:])
+	case (errors.Is(err, errEncode) || isDataException(err)) && rows[0].wrapRequest():
+		e.insert(ctx, rows)
+	default:
+		rows[0].written <- err
 	}
-	if usage := x.Answer.Usage; usage != nil {
-		arguments["prompt_tokens"], arguments["completion_tokens"] = usage.PromptTokens, usage.CompletionTokens
-	}
+}
+
+func (e *Exchanges) attempt(ctx context.Context, rows []*row) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	if _, err := e.pool.Exec(ctx, statement, arguments); err != nil {
+	encoded, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errEncode, err)
+	}
+	if _, err := e.pool.Exec(ctx, insertExchanges, string(encoded), e.region); err != nil {
 		return fmt.Errorf("insert exchange: %w", err)
 	}
 	return nil
-}
-
-// plain makes a string that a text column can hold.
-func plain(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-// asJSONString wraps JSON that jsonb refuses, such as one with \u0000, into one JSON string, which it accepts.
-func asJSONString(request string) (string, error) {
-	encoded, err := json.Marshal(request)
-	if err != nil {
-		return "", fmt.Errorf("encode request: %w", err)
-	}
-	return string(encoded), nil
 }
 
 // isDataException covers values that jsonb cannot hold (class 22) and nesting too deep for it (class 54).

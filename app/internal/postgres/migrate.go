@@ -4,12 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -18,9 +21,18 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrate brings the schema up to date. It waits for the database, and for another migration that is running,
-// until ctx ends. The URL must lead to the server itself: the lock belongs to a session, which PgBouncer in
-// transaction mode does not keep.
+const (
+	// lockTimeout bounds the wait for a lock on a table: statements of the application queue behind that wait.
+	lockTimeout = 2 * time.Second
+	// lockPause lets them pass before the next attempt.
+	lockPause = time.Second
+	// lockNotAvailable is the SQLSTATE of a wait that took too long.
+	lockNotAvailable = "55P03"
+)
+
+// Migrate brings the schema up to date. It waits for the database, for another migration that is running, and for
+// transactions that hold locks, until ctx ends. The URL must lead to the server itself: the lock belongs to a session,
+// which PgBouncer in transaction mode does not keep.
 func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
@@ -29,6 +41,7 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
+	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(lockTimeout.Milliseconds(), 10)
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	if err := waitFor(ctx, db, log); err != nil {
@@ -38,19 +51,39 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	results, err := provider.Up(ctx)
-	for _, result := range results {
-		log.Info("migrated", "migration", result.Source.Path, "duration", result.Duration.String())
-	}
-	if err != nil {
+	if err := up(ctx, provider, log); err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
 	version, err := provider.GetDBVersion(ctx)
 	if err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
-	log.Info("schema is up to date", "version", version, "applied", len(results))
+	log.Info("schema is up to date", "version", version)
 	return nil
+}
+
+// up applies what is missing, and tries again while a lock is held by others.
+func up(ctx context.Context, provider *goose.Provider, log *slog.Logger) error {
+	for {
+		results, err := provider.Up(ctx)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, result := range results {
+			log.Info("migrated", "migration", result.Source.Path, "duration", result.Duration.String())
+		}
+		var failure *pgconn.PgError
+		if !errors.As(err, &failure) || failure.Code != lockNotAvailable {
+			return err
+		}
+		log.Warn("waiting for a lock", "error", err)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for lock: %w; last attempt: %w", ctx.Err(), err)
+		case <-time.After(lockPause):
+		}
+	}
 }
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {

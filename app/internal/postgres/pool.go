@@ -1,4 +1,4 @@
-// Package postgres keeps exchanges in PostgreSQL.
+// Package postgres keeps accounts, exchanges, sessions, documents and idempotency keys in PostgreSQL.
 package postgres
 
 import (
@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -20,8 +22,9 @@ const (
 )
 
 // NewPool returns a pool that connects when it is first used. Statements are not prepared by name unless
-// the URL sets default_query_exec_mode, so that PgBouncer in transaction mode may be in between.
-func NewPool(databaseURL string) (*pgxpool.Pool, error) {
+// the URL sets default_query_exec_mode, so that PgBouncer in transaction mode may be in between. With tracing,
+// each statement is a span; the values of its parameters are left out. Observe, unless nil, is told of each.
+func NewPool(databaseURL string, tracing bool, observe Observe) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("parse database URL: %w", err)
@@ -39,6 +42,14 @@ func NewPool(databaseURL string) (*pgxpool.Pool, error) {
 	if !parameters.Has("connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
+	var tracers []pgx.QueryTracer
+	if tracing {
+		tracers = append(tracers, otelpgx.NewTracer())
+	}
+	if observe != nil {
+		tracers = append(tracers, &observer{observe: observe})
+	}
+	config.ConnConfig.Tracer = multitracer.New(tracers...)
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, fmt.Errorf("make connection pool: %w", err)

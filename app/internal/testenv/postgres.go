@@ -1,19 +1,29 @@
 package testenv
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres is a server of its own for one test. It listens on a Unix socket only.
+// Superuser is a role that row-level security does not bind, Owner the plain role that owns the database postgres, as
+// the application's role owns its database in production.
+const (
+	Superuser = "ai_agent"
+	Owner     = "agentd"
+)
+
+// Postgres is a server of its own for one test. It listens on a Unix socket only. As in production, new databases
+// have the extension vector.
 type Postgres struct {
 	bin, dir string
 	server   *process
@@ -27,28 +37,43 @@ func NewPostgres(t testing.TB) *Postgres {
 	return p
 }
 
-// InitPostgres makes a server that is not started.
+// InitPostgres makes a server that is not started. Its programs are in the folder that AGENTSTACK_TOOLS names: the
+// very ones of the image that the local cloud runs.
 func InitPostgres(t testing.TB) *Postgres {
 	t.Helper()
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	pattern := filepath.Join(os.Getenv("AGENTSTACK_TOOLS"), "postgresql/usr/lib/postgresql/*/bin/initdb")
+	found, err := filepath.Glob(pattern)
 	if err != nil || len(found) == 0 {
-		t.Fatal(missing("PostgreSQL", "postgresql"))
+		t.Fatal("PostgreSQL is not in the folder that AGENTSTACK_TOOLS names: run make deps")
 	}
 	p := &Postgres{bin: filepath.Dir(slices.Max(found)), dir: directory(t)}
-	initdb := exec.Command(p.program("initdb"), "--pgdata", p.data(), "--username", "ai_agent", "--auth", "trust",
+	p.run(t, "", "initdb", "--pgdata", p.data(), "--username", Superuser, "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync")
-	initdb.Dir = p.dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t)}
-	if output, err := initdb.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, output)
-	}
+	p.run(t, `CREATE EXTENSION vector
+CREATE ROLE `+Owner+` LOGIN
+DROP DATABASE postgres
+CREATE DATABASE postgres OWNER `+Owner+`
+`, "postgres", "--single", "-D", p.data(), "-c", "fsync=off", "template1")
 	return p
 }
 
-// URL returns the database's URL. The password is not checked, but it is one that no log may show.
-func (p *Postgres) URL() string {
-	return p.URLOf("ai_agent", "postgres")
+// run runs a program of the server to its end.
+func (p *Postgres) run(t testing.TB, input, name string, args ...string) {
+	t.Helper()
+	command := exec.Command(p.program(name), args...)
+	command.Dir = p.dir
+	command.Stdin = strings.NewReader(input)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t)}
+	output, err := command.CombinedOutput()
+	// A server in single-user mode goes on after errors.
+	if err != nil || bytes.Contains(output, []byte("ERROR:")) {
+		t.Fatalf("%s: %v\n%s", name, err, output)
+	}
 }
+
+// URL returns the URL of the database postgres for its owner. The password is not checked, but it is one that no log
+// may show.
+func (p *Postgres) URL() string { return p.URLOf(Owner, "postgres") }
 
 // URLOf returns the URL of another database for another role.
 func (p *Postgres) URLOf(role, database string) string {

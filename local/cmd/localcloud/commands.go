@@ -15,6 +15,7 @@ import (
 	"agentstack/local/cluster/network"
 	"agentstack/local/cluster/supervisor"
 	"agentstack/local/cluster/topology"
+	"agentstack/local/images"
 	"agentstack/local/machine"
 	"agentstack/local/progress"
 	"agentstack/local/pulumi"
@@ -144,13 +145,14 @@ func toolCommand(o *options) *cobra.Command {
 // toolsCommand gives tests one folder in which they find the programs they ask for.
 func toolsCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use: "tools FOLDER NAME...", Short: "Link programs of the toolchain into a folder", Args: cobra.MinimumNArgs(2),
+		Use: "tools FOLDER NAME...", Short: "Link programs of the toolchain, and postgresql, into a folder",
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("make folder: %w", err)
 			}
 			for _, name := range args[1:] {
-				path, err := o.binary(cmd.Context())(name)
+				path, err := o.forTests(cmd.Context(), name)
 				if err != nil {
 					return err
 				}
@@ -165,6 +167,15 @@ func toolsCommand(o *options) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// forTests gives the path of a program of the toolchain or, where PostgreSQL is asked for, the folder that holds it.
+func (o *options) forTests(ctx context.Context, name string) (string, error) {
+	if name != "postgresql" {
+		return o.binary(ctx)(name)
+	}
+	say := func(line string) { fmt.Fprintln(os.Stderr, line) }
+	return images.PostgreSQLOnHost(ctx, images.Options{Cache: o.cache, Binary: o.binary(ctx), Progress: say})
 }
 
 func depsCommand() *cobra.Command {

@@ -53,18 +53,32 @@ func (r *run) next() error {
 		return err
 	}
 	_, err = fmt.Printf(`
-Up after %s. The AI agent API of region %s answers:
+Up after %s. The AI agent API of region %s answers. Sign a tenant up, log in, make a key, and ask:
 
-  curl -s http://%s/v1/chat/completions -H 'Content-Type: application/json' \
-    -d '{"model":"mock","messages":[{"role":"user","content":"hello"}]}'
-
+%s
+  description  http://%s/docs
   health       http://%s/health
   Kubernetes   bin/kubectl get pods -A        (API at %s)
   Pulumi       bin/pulumi stack output
   processes    make status
   logs         %s
-`, r.display.Elapsed(), region.Name, address, address, region.Server(), r.act.Instance.Path("logs"))
+`, r.display.Elapsed(), region.Name, firstSteps(address), address, address, region.Server(),
+		r.act.Instance.Path("logs"))
 	return err
+}
+
+// firstSteps are commands for a shell in the repository's folder.
+func firstSteps(address string) string {
+	const steps = `  api=http://ADDRESS/v1 json='Content-Type: application/json'
+  post() { curl -sS "$api/$1" -H "$json" -d "$2" "${@:3}"; }
+  field() { sed -E "s/.*\"$1\": ?\"([^\"]*)\".*/\1/"; }
+  token=$(bin/pulumi stack output signupToken --show-secrets)
+  post signup '{"email":"me@example.com","password":"correct horse","tenant":"me"}' -H "Authorization: Bearer $token"
+  login=$(post auth/login '{"email":"me@example.com","password":"correct horse"}' | field access_token)
+  key=$(post api-keys '{"name":"first","scopes":["chat"]}' -H "Authorization: Bearer $login" | field key)
+  post chat/completions '{"model":"mock","messages":[{"role":"user","content":"hi"}]}' -H "Authorization: Bearer $key"
+`
+	return strings.ReplaceAll(steps, "ADDRESS", address)
 }
 
 func serviceAddress(r *run, region topology.Region) (string, error) {

@@ -15,7 +15,7 @@ type vpc struct {
 
 func main() {
 	pulumi.Run(func(ctx *pulumi.Context) error {
-		for _, key := range []string{"cidr", "modelApiKey", "alertWebhookUrl"} {
+		for _, key := range []string{"cidr", "providerKeys", "alertWebhookUrl"} {
 			if _, ok := ctx.GetConfig("agentstack:" + key); !ok {
 				return fmt.Errorf("agentstack:%s is not configured", key)
 			}
