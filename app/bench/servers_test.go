@@ -3,8 +3,6 @@
 package bench
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,20 +31,21 @@ type program struct {
 	stop    func()
 }
 
-// start runs a program that logs its address when it listens.
+// start runs a program that logs its address when it listens. The log goes to a file, since a pipe would be read by
+// whoever makes the load.
 func start(t *testing.T, env map[string]string, path string, args ...string) *program {
 	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
 	command := exec.Command(path, args...)
 	for name, value := range env {
 		command.Env = append(command.Env, name+"="+value)
 	}
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var errors bytes.Buffer
-	command.Stderr = &errors
-	output, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -55,16 +54,29 @@ func start(t *testing.T, env map[string]string, path string, args ...string) *pr
 		_ = command.Wait()         // it was killed
 	})
 	t.Cleanup(stop)
-	lines := bufio.NewScanner(output)
-	for lines.Scan() {
-		var line struct{ Msg, Addr string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			go func() { _, _ = io.Copy(io.Discard, output) }() // ends with the process
-			return &program{"http://" + line.Addr, command.Process, stop}
+	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if addr := listening(t, log.Name()); addr != "" {
+			return &program{"http://" + addr, command.Process, stop}
 		}
 	}
-	t.Fatalf("%s ended: %s", path, errors.String())
+	t.Fatalf("%s does not listen; its log is %s", path, log.Name())
 	return nil
+}
+
+// listening finds the address in a log.
+func listening(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var entry struct{ Msg, Addr string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
+			return entry.Addr
+		}
+	}
+	return ""
 }
 
 // build compiles the commands as the image has them.

@@ -8,7 +8,7 @@ import (
 
 const (
 	// maxWriters is the number of transactions that insert exchanges at the same time.
-	maxWriters = 4
+	maxWriters = 2
 	// maxBatchRows and maxBatchBytes bound a transaction. A row of more bytes is a batch of its own.
 	maxBatchRows  = 256
 	maxBatchBytes = 8 << 20
