@@ -10,7 +10,7 @@ CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
 # Tests find the programs of the toolchain here.
 export AGENTSTACK_TOOLS := $(CACHE)/test-tools
 
-.PHONY: help up down status reset preview policy deps test test-program test-app test-local e2e check golden deploy reference bench-program bench-app
+.PHONY: help up down status reset preview policy deps test test-program test-app test-local test-race e2e check golden deploy reference bench-program bench-app
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ test-app:
 	cd app && go test -count 1 ./...
 test-local:
 	cd local && go test -count 1 ./...
+
+test-race: deps ## what runs concurrently in the API, under the race detector
+	cd app && CGO_ENABLED=1 go test -race -count 1 ./account ./agent ./knowledge ./internal/http ./internal/llm ./internal/token
 
 e2e: ## deploy to a local cloud of its own, break it in every way, destroy it
 	@bin/localcloud deps

@@ -47,6 +47,8 @@ var (
 		{"npm", "/usr/bin/npm"},
 		{"chromium", "/usr/bin/chromium"},
 		{"redis-server", "/usr/bin/redis-server"},
+		{"gcc", "/usr/bin/gcc"},
+		{"libc6-dev", "/usr/include/stdlib.h"},
 		{"shellcheck", "/usr/bin/shellcheck"},
 		{"libnss-wrapper", "/usr/lib/x86_64-linux-gnu/libnss_wrapper.so"},
 	}
