@@ -17,13 +17,20 @@ type exchange struct {
 	Request                                                           string
 }
 
-// exchanges returns the rows of a request id.
-func (e *environment) exchanges(t *testing.T, requestID string) []exchange {
+// connect returns a connection that sees the rows of every tenant. The caller closes it.
+func (e *environment) connect(t *testing.T) *pgx.Conn {
 	t.Helper()
 	connection, err := pgx.Connect(t.Context(), e.postgres.URLOf(testenv.Superuser, "postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return connection
+}
+
+// exchanges returns the rows of a request id.
+func (e *environment) exchanges(t *testing.T, requestID string) []exchange {
+	t.Helper()
+	connection := e.connect(t)
 	defer connection.Close(context.Background())
 	rows, err := connection.Query(t.Context(), `SELECT model, answer_model, status, error, finish_reason,
 		response, region, streamed, cached, prompt_tokens, completion_tokens, request::text AS request
@@ -41,10 +48,7 @@ func (e *environment) exchanges(t *testing.T, requestID string) []exchange {
 // countExchanges counts the rows of a status.
 func (e *environment) countExchanges(t *testing.T, status string) (count int) {
 	t.Helper()
-	connection, err := pgx.Connect(t.Context(), e.postgres.URLOf(testenv.Superuser, "postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	connection := e.connect(t)
 	defer connection.Close(context.Background())
 	const query = "SELECT count(*) FROM exchanges WHERE status = $1"
 	if err := connection.QueryRow(t.Context(), query, status).Scan(&count); err != nil {
@@ -70,11 +74,8 @@ func (e *environment) stored(t *testing.T, requestID string) exchange {
 // rowsWith returns the tables that have a text in any row.
 func (e *environment) rowsWith(t *testing.T, text string) []string {
 	t.Helper()
-	connection, err := pgx.Connect(t.Context(), e.postgres.URLOf(testenv.Superuser, "postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer connection.Close(t.Context())
+	connection := e.connect(t)
+	defer connection.Close(context.Background())
 	rows, err := connection.Query(t.Context(), `SELECT relname::text FROM pg_class
 		WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1`)
 	if err != nil {

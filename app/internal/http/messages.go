@@ -202,12 +202,8 @@ func (s *Server) messageEvents(ctx context.Context, in *eventsInput) (*huma.Stre
 		end()
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(call huma.Context) {
-		defer end()
-		r, w := humago.Unwrap(call)
-		out := newLiveEvents(w, keepAlive)
-		defer out.end()
+	return sendEvents(end, func(r *http.Request, out *liveEvents) {
 		out.comment() // the client gets to know that it is connected before the next event
 		out.sendAll(r, events)
-	}}, nil
+	}), nil
 }

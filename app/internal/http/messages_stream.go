@@ -34,16 +34,23 @@ func (s *Server) askStream(ctx context.Context, in *askInput) (*huma.StreamRespo
 		end()
 		return nil, err
 	}
+	return sendEvents(end, func(r *http.Request, out *liveEvents) {
+		// Without an id: it is no event of the answer, so nobody can resume after it.
+		if out.send("", frameMessage, askedBody{run.QuestionID, run.MessageID}) == nil {
+			out.sendAll(r, run.Events(r.Context(), 0))
+		}
+	}), nil
+}
+
+// sendEvents answers with what send writes, and calls end after it.
+func sendEvents(end func(), send func(*http.Request, *liveEvents)) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(call huma.Context) {
 		defer end()
 		r, w := humago.Unwrap(call)
 		out := newLiveEvents(w, keepAlive)
 		defer out.end()
-		// Without an id: it is no event of the answer, so nobody can resume after it.
-		if out.send("", frameMessage, askedBody{run.QuestionID, run.MessageID}) == nil {
-			out.sendAll(r, run.Events(r.Context(), 0))
-		}
-	}}, nil
+		send(r, out)
+	}}
 }
 
 // liveEvents writes server-sent events, and a comment whenever there was none for a while.

@@ -36,14 +36,8 @@ VALUES (@tenant::uuid, @id::uuid, @name, @model, @system_prompt, @retrieval, @te
 
 // Agent implements agent.SessionStore.
 func (s *Sessions) Agent(ctx context.Context, tenant, id string) (*agent.Agent, error) {
-	const what = "agent"
-	if err := checkID(what, id); err != nil {
-		return nil, err
-	}
-	return one(ctx, s.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id},
-		sql: `SELECT ` + agentColumns + ` FROM agents WHERE id = @id::uuid`,
-	}, scanAgent)
+	return byID(ctx, s.pool, tenant, "agent", id,
+		`SELECT `+agentColumns+` FROM agents WHERE id = @id::uuid`, scanAgent)
 }
 
 // Agents implements agent.SessionStore.

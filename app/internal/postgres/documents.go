@@ -95,14 +95,8 @@ FROM added`, pgx.NamedArgs{
 
 // Document implements knowledge.Store.
 func (d *Documents) Document(ctx context.Context, tenant, id string) (*knowledge.Document, error) {
-	const what = "document"
-	if err := checkID(what, id); err != nil {
-		return nil, err
-	}
-	return one(ctx, d.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id}, sql: `
-SELECT id, title, content_type, content, bytes, chunks, created_at FROM documents WHERE id = @id::uuid`,
-	}, scanDocument)
+	return byID(ctx, d.pool, tenant, "document", id, `
+SELECT id, title, content_type, content, bytes, chunks, created_at FROM documents WHERE id = @id::uuid`, scanDocument)
 }
 
 // Documents implements knowledge.Store.

@@ -101,16 +101,23 @@ FROM exchanges WHERE request_id = @name AND tenant_id IS NULL AND key_id IS NULL
 	}
 }
 
+// lockExchanges keeps others from inserting until the transaction ends, at the latest with the test.
+func lockExchanges(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
+	t.Helper()
+	lock, err := pool.Begin(t.Context())
+	check(t, err)
+	t.Cleanup(func() { _ = lock.Rollback(context.Background()) })
+	_, err = lock.Exec(t.Context(), "LOCK TABLE exchanges IN EXCLUSIVE MODE")
+	check(t, err)
+	return lock
+}
+
 // TestExchangesShareTransactions holds the table, so that all but the first rows wait together, the bad among the good.
 func TestExchangesShareTransactions(t *testing.T) {
 	t.Parallel()
 	pool, ctx := open(t, migrated(t).URL()), t.Context()
 	store := newExchanges(pool)
-	lock, err := pool.Begin(ctx)
-	check(t, err)
-	defer func() { _ = lock.Rollback(context.Background()) }()
-	_, err = lock.Exec(ctx, "LOCK TABLE exchanges IN EXCLUSIVE MODE")
-	check(t, err)
+	lock := lockExchanges(t, pool)
 	const good = 150
 	refused := make([]error, good)
 	var group sync.WaitGroup
@@ -201,11 +208,7 @@ func TestExchangesOutliveCallers(t *testing.T) {
 	t.Parallel()
 	pool, ctx := open(t, migrated(t).URL()), t.Context()
 	store := newExchanges(pool)
-	lock, err := pool.Begin(ctx)
-	check(t, err)
-	defer func() { _ = lock.Rollback(context.Background()) }()
-	_, err = lock.Exec(ctx, "LOCK TABLE exchanges IN EXCLUSIVE MODE")
-	check(t, err)
+	lock := lockExchanges(t, pool)
 	gone, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	if err := store.Save(gone, newExchange("gone")); !errors.Is(err, context.DeadlineExceeded) {

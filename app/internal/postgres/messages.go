@@ -101,14 +101,8 @@ func (s *Sessions) attempt(ctx context.Context, tenant string, q statement) erro
 
 // Message implements agent.SessionStore.
 func (s *Sessions) Message(ctx context.Context, tenant, id string) (*agent.Message, error) {
-	const what = "message"
-	if err := checkID(what, id); err != nil {
-		return nil, err
-	}
-	return one(ctx, s.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id},
-		sql: `SELECT ` + messageColumns + ` FROM messages WHERE id = @id::uuid`,
-	}, scanMessage)
+	return byID(ctx, s.pool, tenant, "message", id,
+		`SELECT `+messageColumns+` FROM messages WHERE id = @id::uuid`, scanMessage)
 }
 
 // Messages implements agent.SessionStore.

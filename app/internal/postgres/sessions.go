@@ -36,14 +36,8 @@ func (s *Sessions) CreateSession(ctx context.Context, tenant string, session *ag
 
 // Session implements agent.SessionStore.
 func (s *Sessions) Session(ctx context.Context, tenant, id string) (*agent.Session, error) {
-	const what = "session"
-	if err := checkID(what, id); err != nil {
-		return nil, err
-	}
-	return one(ctx, s.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id},
-		sql: `SELECT ` + sessionColumns + ` FROM sessions WHERE id = @id::uuid`,
-	}, scanSession)
+	return byID(ctx, s.pool, tenant, "session", id,
+		`SELECT `+sessionColumns+` FROM sessions WHERE id = @id::uuid`, scanSession)
 }
 
 // Sessions implements agent.SessionStore.

@@ -78,6 +78,16 @@ func one[T any](ctx context.Context, pool *pgxpool.Pool, s scope, q statement, s
 	return &found, nil
 }
 
+// byID returns the row of a tenant whose id the statement has as @id, or problem.NotFound.
+func byID[T any](
+	ctx context.Context, pool *pgxpool.Pool, tenant, what, id, sql string, scan pgx.RowToFunc[T],
+) (*T, error) {
+	if err := checkID(what, id); err != nil {
+		return nil, err
+	}
+	return one(ctx, pool, ofTenant(tenant), statement{what: what, sql: sql, args: pgx.NamedArgs{"id": id}}, scan)
+}
+
 // change runs a statement that must touch a row; otherwise it fails with problem.NotFound.
 func change(ctx context.Context, pool *pgxpool.Pool, s scope, q statement) error {
 	return run(ctx, pool, s, q, func(rows pgx.Rows) error {
