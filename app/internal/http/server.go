@@ -128,13 +128,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	s.end(agent.ErrShutdown)
-	if !s.wait(saveGrace) {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveGrace)
+	defer cancel()
+	// A handler that has returned may not have sent its answer yet: the second Shutdown waits for that.
+	if !s.wait(grace) || s.http.Shutdown(grace) != nil {
 		err = fmt.Errorf("%w; some requests did not end", err)
 	}
 	return errors.Join(fmt.Errorf("drain: %w", err), s.http.Close())
 }
 
-func (s *Server) wait(limit time.Duration) bool {
+func (s *Server) wait(ctx context.Context) bool {
 	done := make(chan struct{})
 	go func() {
 		s.inflight.Wait()
@@ -143,7 +146,7 @@ func (s *Server) wait(limit time.Duration) bool {
 	select {
 	case <-done:
 		return true
-	case <-time.After(limit):
+	case <-ctx.Done():
 		return false
 	}
 }
