@@ -10,7 +10,7 @@ CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
 # Tests find the programs of the toolchain here.
 export AGENTSTACK_TOOLS := $(CACHE)/test-tools
 
-.PHONY: help up down status reset preview policy deps test test-program test-app test-local test-race e2e check golden deploy reference bench-program bench-app
+.PHONY: help up down status reset preview policy deps test test-program test-app test-local test-race e2e chaos check golden deploy reference bench-program bench-app
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,11 @@ test-race: deps ## what runs concurrently in the API, under the race detector
 e2e: ## deploy to a local cloud of its own, break it in every way, destroy it
 	@bin/localcloud deps
 	AGENTSTACK_INSTANCE=e2e go test ./tests/e2e -tags e2e -count 1 -timeout 60m -v
+
+chaos: ## break a local cloud of its own under writes, and measure: CHAOS_RUNS=3, CHAOS_FAULTS=regular expression
+	@bin/localcloud deps
+	AGENTSTACK_INSTANCE=chaos go test ./tests/chaos -tags e2e -count 1 -timeout 4h -v $(if $(CHAOS_FAULTS),-run 'TestChaos/$(CHAOS_FAULTS)')
+	AGENTSTACK_INSTANCE=chaos bin/localcloud reset --yes
 
 check: deps ## what CI checks before the tests: format, lint, import rules, shell scripts
 	@.ci/check

@@ -115,6 +115,9 @@ var networkExamples = []example{
 		wants: []string{"no NetworkPolicy selects"}},
 	{rule: "network-policy", name: "PostgreSQL without", objects: []object{postgres, networkPolicy},
 		wants: []string{"cnpg.io/cluster:db"}},
+	{rule: "network-policy", name: "a pool without", objects: []object{pooler, postgresPolicy.with(
+		"spec.podSelector.matchLabels", map[string]any{"cnpg.io/cluster": "db", "cnpg.io/podRole": "instance"})},
+		wants: []string{"cnpg.io/poolerName:pool"}},
 
 	{rule: "namespace-default-deny", name: "denied", objects: []object{namespace, denyAll}},
 	{rule: "namespace-default-deny", name: "none", objects: []object{namespace, networkPolicy},

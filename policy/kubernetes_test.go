@@ -173,7 +173,7 @@ spec:
   instances: 3
   imageName: ghcr.io/cloudnative-pg/postgresql:17.7-system-trixie
   enableSuperuserAccess: false
-  postgresql: {synchronous: {method: any, number: 1}}
+  postgresql: {synchronous: {method: any, number: 1}, pg_hba: [hostnossl all all all reject]}
   storage: {size: 10Gi, storageClass: ssd}
   backup: {retentionPolicy: 30d, barmanObjectStore: {destinationPath: "s3://backups/db"}}
 `)
@@ -182,6 +182,12 @@ apiVersion: postgresql.cnpg.io/v1
 kind: ScheduledBackup
 metadata: {name: db, namespace: ai-agent}
 spec: {schedule: "0 0 3 * * *", cluster: {name: db}}
+`)
+	pooler = kube(`
+apiVersion: postgresql.cnpg.io/v1
+kind: Pooler
+metadata: {name: pool, namespace: ai-agent, labels: {topology.kubernetes.io/region: eu-west-1}}
+spec: {cluster: {name: db}, instances: 2, pgbouncer: {poolMode: transaction, parameters: {client_tls_sslmode: require}}}
 `)
 	withPlugin = postgres.with("spec.backup", remove, "spec.plugins",
 		[]any{map[string]any{"name": "barman-cloud.cloudnative-pg.io", "isWALArchiver": true}})
@@ -201,6 +207,13 @@ var databaseExamples = []example{
 	{rule: "postgres-no-superuser", name: "on", environment: "local",
 		objects: []object{postgres.with("spec.enableSuperuserAccess", true)},
 		wants:   []string{"spec.enableSuperuserAccess"}},
+	{rule: "postgres-tls", name: "both", objects: []object{postgres, pooler}},
+	{rule: "postgres-tls", name: "plain connections to the server", environment: "local",
+		objects: []object{postgres.with("spec.postgresql.pg_hba", []any{"hostssl all all all scram-sha-256"})},
+		wants:   []string{"spec.postgresql.pg_hba: has no line"}},
+	{rule: "postgres-tls", name: "plain connections to the pool",
+		objects: []object{pooler.with("spec.pgbouncer.parameters.client_tls_sslmode", "prefer")},
+		wants:   []string{"client_tls_sslmode: must be require"}},
 	{rule: "postgres-backup", name: "30 days", objects: []object{postgres}},
 	{rule: "postgres-backup", name: "five weeks",
 		objects: []object{postgres.with("spec.backup.retentionPolicy", "5w")}},

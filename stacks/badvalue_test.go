@@ -214,6 +214,42 @@ func TestBadValueIsRefused(t *testing.T) {
 			"local", "postgres.dataDurability", "none",
 			`postgres.dataDurability: Unsupported value: "none": supported values: "required", "preferred"`,
 		},
+		"two instances that both must confirm": {
+			"local", "postgres.instances", 2,
+			`postgres.synchronousReplicas: Invalid value: 1: must leave one of the 1 replicas that may be missing`,
+		},
+		"small volume": {
+			"local", "postgres.storage.walSize", "500Mi",
+			`postgres.storage.walSize: Invalid value: "500Mi": must be at least 1Gi`,
+		},
+		"parameters beyond the memory": {
+			"local", "postgres.parameters", map[string]any{"work_mem": "64MB"},
+			`postgres.parameters: Invalid value:`,
+		},
+		"recovery over itself": {
+			"local", "postgres.recovery", map[string]any{"name": "ai-agent-db"},
+			`postgres.recovery.name: Invalid value: "ai-agent-db": must be another name`,
+		},
+		"recovery without a name": {
+			"local", "postgres.recovery", map[string]any{"serve": true},
+			`postgres.recovery.name: Required value`,
+		},
+		"recovery to a name that Kubernetes refuses": {
+			"local", "postgres.recovery", map[string]any{"name": "db 2"},
+			`postgres.recovery.name: Invalid value: "db 2"`,
+		},
+		"recovery to no moment": {
+			"local", "postgres.recovery", map[string]any{"name": "ai-agent-db-2", "targetTime": "yesterday"},
+			`postgres.recovery.targetTime: Invalid value: "yesterday": must have the form of RFC 3339`,
+		},
+		"too many followers": {
+			"local", "redis.followersPerLeader", 4,
+			`redis.followersPerLeader: Invalid value: 4`,
+		},
+		"unknown eviction": {
+			"local", "redis.evictionPolicy", "lru",
+			`redis.evictionPolicy: Unsupported value: "lru"`,
+		},
 		"two leaders": {
 			"local", "redis.leaders", 2,
 			`redis.leaders: Invalid value: 2: must be at least 3`,

@@ -73,3 +73,52 @@ func TestRegionsShareTheirCredentials(t *testing.T) {
 		}
 	}
 }
+
+// TestRecovery goes the way of docs/database.md: a new database beside the old one, then in its place, then alone.
+func TestRecovery(t *testing.T) {
+	up := func(settings map[string]any) *pulumitest.Recording {
+		config := stackConfig(t, EnvironmentStaging)
+		for path, value := range settings {
+			config = edit(t, config, "postgres."+path, value)
+		}
+		return pulumitest.Up(t, Deploy, config)
+	}
+	const (
+		deployment = "kubernetes:apps/v1:Deployment ai-agent-api-us-east-1"
+		backups    = "kubernetes:batch/v1:CronJob ai-agent-backup-us-east-1"
+		original   = "kubernetes:postgresql.cnpg.io/v1:Cluster ai-agent-db-us-east-1"
+		recovered  = "kubernetes:postgresql.cnpg.io/v1:Cluster ai-agent-db-2-us-east-1"
+	)
+	recovery := map[string]any{"name": "ai-agent-db-2", "targetTime": "2026-11-23T12:00:00Z"}
+	running := up(nil)
+	beside := up(map[string]any{"recovery": recovery})
+	recovery["serve"] = true
+	serving := up(map[string]any{"recovery": recovery})
+	alone := up(map[string]any{"name": "ai-agent-db-2"})
+	steps := []struct {
+		name           string
+		before, after  *pulumitest.Recording
+		changes, keeps []string
+		databases      int
+	}{
+		{"beside", running, beside, []string{recovered}, []string{original, deployment, backups}, 2},
+		{"in its place", beside, serving, []string{deployment, backups}, []string{original, recovered}, 2},
+		{"alone", serving, alone, []string{original}, []string{deployment, backups}, 1},
+	}
+	for _, step := range steps {
+		changed := pulumitest.Changed(step.before, step.after)
+		for _, resource := range step.changes {
+			if !slices.Contains(changed, resource) {
+				t.Errorf("%s: %s is not changed", step.name, resource)
+			}
+		}
+		for _, resource := range step.keeps {
+			if slices.Contains(changed, resource) {
+				t.Errorf("%s: %s is changed", step.name, resource)
+			}
+		}
+		if got := len(step.after.OfType("kubernetes:postgresql.cnpg.io/v1:Cluster")); got != step.databases {
+			t.Errorf("%s: %d databases, want %d", step.name, got, step.databases)
+		}
+	}
+}

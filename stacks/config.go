@@ -36,7 +36,7 @@ type Config struct {
 	// API configures the API of each region.
 	API apiservice.Settings `json:"api"`
 	// Postgres configures the database of each region.
-	Postgres hapostgres.Settings `json:"postgres"`
+	Postgres Postgres `json:"postgres"`
 	// Redis configures the cache of each region.
 	Redis Redis `json:"redis"`
 	// Models says which models the API offers, and where they are served.
@@ -74,12 +74,58 @@ func (s ObjectStore) withDefaults() ObjectStore {
 	return s
 }
 
+// Postgres configures a database.
+type Postgres struct {
+	hapostgres.Settings
+
+	// Recovery makes a second database beside this one, from its archive: see docs/database.md. Default: none.
+	Recovery *Recovery `json:"recovery"`
+}
+
+// Recovery describes a database that begins with what the running one had at a moment.
+type Recovery struct {
+	// Name of the new database, another one than postgres.name. Required.
+	Name string `json:"name"`
+	// TargetTime is the moment, in the form of RFC 3339, in quotes, such as "2026-11-23T12:00:00Z". Default: the last
+	// one in the archive.
+	TargetTime string `json:"targetTime"`
+	// Serve makes the API and the backups use the new database. The old one stays as it is.
+	Serve bool `json:"serve"`
+}
+
+// recovered are the settings of the database that Recovery makes.
+func (p Postgres) recovered() hapostgres.Settings {
+	settings := p.Settings
+	settings.Name = p.Recovery.Name
+	return settings
+}
+
+// names are those of all databases, the one that serves first.
+func (p Postgres) names() []string {
+	names := []string{p.ClusterName()}
+	switch {
+	case p.Recovery == nil:
+	case p.Recovery.Serve:
+		names = []string{p.Recovery.Name, names[0]}
+	default:
+		names = append(names, p.Recovery.Name)
+	}
+	return names
+}
+
 // Redis configures a Redis cluster. A zero field stands for the default of rediscluster.Args.
 type Redis struct {
-	// Leaders is the number of shards; each has one follower. Default 3.
+	// Leaders is the number of shards. Default 3.
 	Leaders int `json:"leaders"`
-	// MaxMemory is what a node's data may take, a Kubernetes quantity. Default half of the memory limit.
+	// FollowersPerLeader is how many copies each shard has, at most 3. Default 1.
+	FollowersPerLeader int `json:"followersPerLeader"`
+	// MaxMemory is what a node's data may take, a Kubernetes quantity. Default three quarters of the memory limit.
 	MaxMemory string `json:"maxMemory"`
+	// EvictionPolicy says which keys go when memory is full, as maxmemory-policy of Redis. Default allkeys-lru.
+	EvictionPolicy string `json:"evictionPolicy"`
+	// TLSSecretName is a Secret of the namespace ai-agent with tls.crt, tls.key and ca.crt, as cert-manager makes it.
+	// Default: none, and the nodes speak no TLS.
+	TLSSecretName string `json:"tlsSecretName"`
 	// Resources of each node. Default 500m and 1Gi, at most 1 core and 2Gi.
 	Resources kube.Resources `json:"resources"`
 	// Storage of each node.
@@ -122,11 +168,14 @@ type secrets struct {
 
 func (c Config) redisArgs(region string) rediscluster.Args {
 	return rediscluster.Args{
-		Namespace: namespace,
-		Region:    region,
-		Leaders:   c.Redis.Leaders,
-		MaxMemory: c.Redis.MaxMemory,
-		Resources: c.Redis.Resources,
-		Storage:   rediscluster.Storage{Class: c.Redis.Storage.Class, Size: c.Redis.Storage.Size},
+		Namespace:          namespace,
+		Region:             region,
+		Leaders:            c.Redis.Leaders,
+		FollowersPerLeader: c.Redis.FollowersPerLeader,
+		MaxMemory:          c.Redis.MaxMemory,
+		EvictionPolicy:     c.Redis.EvictionPolicy,
+		TLSSecretName:      c.Redis.TLSSecretName,
+		Resources:          c.Redis.Resources,
+		Storage:            rediscluster.Storage{Class: c.Redis.Storage.Class, Size: c.Redis.Storage.Size},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/components/apiservice"
+	"agentstack/components/hapostgres"
 	"agentstack/components/multiregion"
 )
 
@@ -35,7 +36,7 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	deployment := deployment{config: config}
+	deployment := deployment{config: config, primaries: map[string]*hapostgres.HaPostgres{}}
 	deployed, err := multiregion.New(ctx, "ai-agent", multiregion.Args{
 		Primary: config.PrimaryRegion,
 		Regions: regions,
@@ -103,6 +104,7 @@ func newCloud(ctx *pulumi.Context, config Config, regions []multiregion.Region) 
 		Settings:    *config.AWS,
 		Environment: config.Environment,
 		AccountID:   caller.AccountId,
+		Databases:   config.Postgres.names(),
 	}, nil
 }
 

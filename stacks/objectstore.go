@@ -31,7 +31,7 @@ type objectStoreGateway struct {
 // newObjectStoreGateway registers a store for stacks without a cloud: an S3 gateway in front of one volume, with one
 // bucket. It is in the cluster that it backs up, so it shows how backups work and protects from mistakes, but not from
 // the loss of the cluster.
-func newObjectStoreGateway(ctx *pulumi.Context, name, region string, settings ObjectStore,
+func newObjectStoreGateway(ctx *pulumi.Context, name, region string, settings ObjectStore, databases []string,
 	opts ...pulumi.ResourceOption,
 ) (*objectStoreGateway, error) {
 	gateway := &objectStoreGateway{}
@@ -55,6 +55,10 @@ func newObjectStoreGateway(ctx *pulumi.Context, name, region string, settings Ob
 		SecretName: secret.Metadata.Name().Elem(),
 	}
 	gateway.service, err = newGatewayWorkload(ctx, name, meta, gateway.store.SecretName, settings, parent)
+	if err != nil {
+		return nil, err
+	}
+	err = kube.NewNetworkPolicy(ctx, name, meta, kube.Selector(gatewayName), gatewayClients(databases), nil, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +92,14 @@ func newGatewayWorkload(ctx *pulumi.Context, name string, meta kube.Metadata, se
 	if err != nil {
 		return nil, fmt.Errorf("register Service of %s: %w", name, err)
 	}
-	clients := []kube.Traffic{{
-		Peers: []kube.Peer{
-			{Pods: map[string]string{"cnpg.io/cluster": "ai-agent-db"}},
-			{Pods: kube.Selector("ai-agent-backup")},
-		},
-		Ports: []kube.Port{{Number: gatewayPort}},
-	}}
-	if err := kube.NewNetworkPolicy(ctx, name, meta, kube.Selector(gatewayName), clients, nil, parent); err != nil {
-		return nil, err
-	}
 	return service, nil
+}
+
+// gatewayClients are the databases' instances, the jobs that make them included, and the backups.
+func gatewayClients(databases []string) []kube.Traffic {
+	peers := []kube.Peer{{Pods: kube.Selector("ai-agent-backup")}}
+	for _, name := range databases {
+		peers = append(peers, kube.Peer{Pods: map[string]string{"cnpg.io/cluster": name, kube.LabelComponent: "database"}})
+	}
+	return []kube.Traffic{{Peers: peers, Ports: []kube.Port{{Number: gatewayPort}}}}
 }

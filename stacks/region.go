@@ -33,8 +33,8 @@ const (
 type deployment struct {
 	config Config
 	images images
-	// primary is the primary region's database, which the others are copies of.
-	primary *hapostgres.HaPostgres
+	// primaries are the primary region's databases by their names, which those of other regions are copies of.
+	primaries map[string]*hapostgres.HaPostgres
 	// primaryAPI is the primary region's API, whose credentials the others have too.
 	primaryAPI *apiservice.ApiService
 }
@@ -73,6 +73,8 @@ func (d *deployment) region(ctx *pulumi.Context, target multiregion.Target, pare
 	deployed := multiregion.Deployment{Outputs: pulumi.Map{
 		"namespace":  pulumi.String(api.Namespace),
 		"service":    pulumi.String(api.ServiceName),
+		"database":   pulumi.String(data.postgres.URL),
+		"databaseRO": pulumi.String(data.postgres.ReadURL),
 		"prometheus": pulumi.String(watch.PrometheusURL),
 	}}
 	if target.CertificateARN != nil {
@@ -93,35 +95,63 @@ func (d *deployment) newData(ctx *pulumi.Context, target multiregion.Target, opt
 	store := target.Store
 	if store == nil {
 		gateway, err := newObjectStoreGateway(ctx, gatewayName+"-"+target.Region, target.Region,
-			d.config.ObjectStore.withDefaults(), opts...)
+			d.config.ObjectStore.withDefaults(), d.config.Postgres.names(), opts...)
 		if err != nil {
 			return data{}, err
 		}
 		store, opts = gateway.store, append(opts, pulumi.DependsOn([]pulumi.Resource{gateway.service}))
 	}
-	args := hapostgres.Args{
-		Namespace: namespace,
-		Region:    target.Region,
-		Store:     store,
-		Settings:  d.config.Postgres,
-	}
-	if !target.Primary {
-		args.Standby = &hapostgres.Standby{PrimaryRegion: d.config.PrimaryRegion, Store: *target.PrimaryStore}
-		args.AppPassword = d.primary.AppPassword
-		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{d.primary.Cluster}))
-	}
-	postgres, err := hapostgres.New(ctx, "ai-agent-db-"+target.Region, args, opts...)
+	postgres, err := d.newDatabases(ctx, target, store, opts...)
 	if err != nil {
 		return data{}, err
-	}
-	if target.Primary {
-		d.primary = postgres
 	}
 	redis, err := rediscluster.New(ctx, "ai-agent-redis-"+target.Region, d.config.redisArgs(target.Region), opts...)
 	if err != nil {
 		return data{}, err
 	}
 	return data{postgres: postgres, redis: redis, store: store}, nil
+}
+
+// newDatabases registers the region's database, and the one that is recovered from it, if any. It returns the one that
+// serves.
+func (d *deployment) newDatabases(ctx *pulumi.Context, target multiregion.Target, store *kube.ObjectStore,
+	opts ...pulumi.ResourceOption,
+) (*hapostgres.HaPostgres, error) {
+	config := d.config.Postgres
+	postgres, err := d.newDatabase(ctx, target, hapostgres.Args{Store: store, Settings: config.Settings}, opts...)
+	if err != nil || config.Recovery == nil {
+		return postgres, err
+	}
+	args := hapostgres.Args{
+		Store:    store,
+		Settings: config.recovered(),
+		Recovery: &hapostgres.Recovery{From: config.ClusterName(), TargetTime: config.Recovery.TargetTime},
+	}
+	recovered, err := d.newDatabase(ctx, target, args,
+		append(opts, pulumi.DependsOn([]pulumi.Resource{postgres.Cluster}))...)
+	if err != nil || !config.Recovery.Serve {
+		return postgres, err
+	}
+	return recovered, nil
+}
+
+// newDatabase registers a database that takes writes, or, outside the primary region, a copy of the one there.
+func (d *deployment) newDatabase(ctx *pulumi.Context, target multiregion.Target, args hapostgres.Args,
+	opts ...pulumi.ResourceOption,
+) (*hapostgres.HaPostgres, error) {
+	name := args.ClusterName()
+	args.Namespace, args.Region = namespace, target.Region
+	if !target.Primary {
+		primary := d.primaries[name]
+		args.Standby = &hapostgres.Standby{PrimaryRegion: d.config.PrimaryRegion, Store: *target.PrimaryStore}
+		args.Passwords, args.Recovery = &primary.Passwords, nil
+		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{primary.Cluster}))
+	}
+	postgres, err := hapostgres.New(ctx, name+"-"+target.Region, args, opts...)
+	if err == nil && target.Primary {
+		d.primaries[name] = postgres
+	}
+	return postgres, err
 }
 
 func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data data, parent pulumi.ResourceOption,
@@ -137,11 +167,12 @@ func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data
 		Environment: d.config.Environment,
 		Image:       target.Image(d.images.api),
 		Standby:     !target.Primary,
-		Database:    apiservice.Database{SecretName: data.postgres.SecretName},
+		Database:    data.postgres.Database,
 		Redis: apiservice.Redis{
-			Addresses:  data.redis.Addresses,
-			Username:   data.redis.Username,
-			SecretName: data.redis.SecretName,
+			Addresses:     data.redis.Addresses,
+			Username:      data.redis.Username,
+			SecretName:    data.redis.SecretName,
+			TLSSecretName: data.redis.TLSSecretName,
 		},
 		Models:       models,
 		ProviderKeys: d.config.secrets.providerKeys,
@@ -193,7 +224,7 @@ func (d *deployment) newBackups(ctx *pulumi.Context, target multiregion.Target, 
 		Region:        target.Region,
 		Image:         target.Image(d.images.api),
 		PostgresImage: d.config.Postgres.ImageName(),
-		Database:      backupjob.Database{SecretName: data.postgres.BackupSecretName},
+		Database:      data.postgres.BackupDatabase,
 		Store:         *data.store,
 		Settings:      d.config.Backup,
 	}, parent, pulumi.DependsOn([]pulumi.Resource{data.postgres.Cluster}))

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"agentstack/components/apiservice"
+	"agentstack/components/hapostgres"
 	"agentstack/internal/kube"
 )
 
@@ -27,7 +28,7 @@ func (c Config) validate() field.ErrorList {
 	problems = append(problems, c.validateCloud(field.NewPath("aws"))...)
 	problems = append(problems, c.validateImage(field.NewPath("image"))...)
 	problems = append(problems, c.API.Validate(field.NewPath("api"))...)
-	problems = append(problems, c.Postgres.Validate(field.NewPath("postgres"))...)
+	problems = append(problems, c.validatePostgres(field.NewPath("postgres"))...)
 	problems = append(problems, c.redisArgs("any").Validate(field.NewPath("redis"))...)
 	problems = append(problems, c.validateModels(field.NewPath("models"))...)
 	problems = append(problems, c.validateObjectStore(field.NewPath("objectStore"))...)
@@ -71,6 +72,24 @@ func (c Config) validateObjectStore(path *field.Path) field.ErrorList {
 		return field.ErrorList{field.Forbidden(path, "with aws, backups go to buckets there")}
 	}
 	return kube.Quantity(path.Child("size"), c.ObjectStore.withDefaults().Size)
+}
+
+func (c Config) validatePostgres(path *field.Path) field.ErrorList {
+	problems := c.Postgres.Validate(path)
+	recovery, at := c.Postgres.Recovery, path.Child("recovery")
+	if recovery == nil {
+		return problems
+	}
+	if recovery.Name == "" {
+		return append(problems, field.Required(at.Child("name"), "give the name of the new database"))
+	}
+	for _, problem := range c.Postgres.recovered().Validate(at) {
+		if problem.Field == at.Child("name").String() {
+			problems = append(problems, problem)
+		}
+	}
+	origin := hapostgres.Recovery{From: c.Postgres.ClusterName(), TargetTime: recovery.TargetTime}
+	return append(problems, origin.Validate(at, recovery.Name)...)
 }
 
 func (c Config) validateRegions(path *field.Path) field.ErrorList {

@@ -15,8 +15,10 @@ const (
 	credentialGrace = 60 * time.Second
 	// lookupRetry is how often a store that is away is asked again for one credential.
 	lookupRetry = time.Second
-	// lookupTimeout bounds what a store that hangs may cost a request.
-	lookupTimeout = 2 * time.Second
+	// goodWait is how long requests with a credential that was good wait for one answer of the store.
+	goodWait = 2 * time.Second
+	// lookupTimeout bounds a lookup for credentials that are not known yet: as long as the store waits for its database.
+	lookupTimeout = 15 * time.Second
 	// maxCredentials bounds the cache; an entry takes less than 1 KiB.
 	maxCredentials = 10_000
 	// evictionSample is how many entries are looked at to find one to drop.
@@ -46,9 +48,10 @@ type entry struct {
 
 // lookup is a question to the store, of which there is one at a time for an id.
 type lookup struct {
-	done  chan struct{} // closed when found and err are set
-	found *credential
-	err   error
+	started time.Time
+	done    chan struct{} // closed when found and err are set
+	found   *credential
+	err     error
 }
 
 // recent returns what needs no question now.
@@ -77,7 +80,7 @@ func (c *credentials) load(ctx context.Context, id string,
 	c.mu.Lock()
 	l := c.running[id]
 	if l == nil {
-		l = &lookup{done: make(chan struct{})}
+		l = &lookup{started: time.Now(), done: make(chan struct{})}
 		id = strings.Clone(id) // it may be a part of a longer text
 		if c.running == nil {
 			c.entries, c.running = map[string]*entry{}, map[string]*lookup{}
@@ -87,14 +90,21 @@ func (c *credentials) load(ctx context.Context, id string,
 	}
 	e := c.entries[id]
 	started := time.Now()
-	waits := e == nil || !e.lasts(started) || started.Sub(e.failed) >= credentialAge
+	good := e != nil && e.lasts(started)
 	c.mu.Unlock()
-	if !waits {
+	left := goodWait - started.Sub(l.started)
+	if good && (left <= 0 || started.Sub(e.failed) < credentialAge) {
 		return e.credential, nil // the store was away just now; no need to wait for its next failure
+	}
+	var enough <-chan time.Time
+	if good {
+		enough = time.After(left)
 	}
 	select {
 	case <-l.done:
 		return l.found, l.err
+	case <-enough:
+		return e.credential, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

@@ -28,7 +28,7 @@ func TestStoreHangs(t *testing.T) {
 			if _, err := f.Authenticate(t.Context(), text); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(start); took > lookupTimeout || i > 0 && took > 0 {
+			if took := time.Since(start); took > goodWait || i > 0 && took > 0 {
 				t.Errorf("request %d waited %s", i, took)
 			}
 			time.Sleep(time.Second)

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// saveTimeout bounds storing one exchange, retries over a database failover included.
-	saveTimeout = 10 * time.Second
+	// saveTimeout bounds storing one exchange, retries over a database failover included: as long as the store waits.
+	saveTimeout = 15 * time.Second
 	// cacheTimeout bounds what a sick cache may cost a request.
 	cacheTimeout = 500 * time.Millisecond
 )

@@ -19,14 +19,18 @@ const (
 
 // Signals carry signals to the replica that generates an answer. Losing them is never an error of an answer.
 type Signals interface {
-	// Send leaves a signal for a message. It holds for one minute.
+	// Send leaves a signal for a message. It holds for one minute. It tries until ctx ends.
 	Send(ctx context.Context, messageID string, signal Signal) error
 	// Sent tells whether a signal was left within the last minute.
 	Sent(ctx context.Context, messageID string, signal Signal) (bool, error)
 }
 
-// signalTimeout bounds what sick signals may cost.
-const signalTimeout = time.Second
+const (
+	// signalTimeout bounds what sick signals may cost.
+	signalTimeout = time.Second
+	// cancelTimeout bounds the sending of what a client waits for. A lost leader of Redis is replaced within about 6 s.
+	cancelTimeout = 10 * time.Second
+)
 
 var (
 	errCancelled = errors.New("client cancelled the answer")
@@ -46,7 +50,7 @@ func (s *Sessions) Cancel(ctx context.Context, tenant, messageID string) error {
 	if s.Signals == nil {
 		return problem.New(problem.Conflict, "answer_elsewhere", "Another server generates the answer.")
 	}
-	ctx, cancel := context.WithTimeout(ctx, signalTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cancelTimeout)
 	defer cancel()
 	if err := s.Signals.Send(ctx, messageID, SignalCancel); err != nil {
 		return &problem.Error{

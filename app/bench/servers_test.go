@@ -118,7 +118,7 @@ func newSetting(t *testing.T) *setting {
 		"CACHE_TTL":    "0s",
 	}
 	migrate := exec.Command(filepath.Join(s.folder, "agentd"), "migrate")
-	migrate.Env = []string{"DATABASE_URL=" + postgres.URL()}
+	migrate.Env = []string{"DATABASE_URL=" + postgres.OwnerURL("postgres")}
 	if output, err := migrate.CombinedOutput(); err != nil {
 		t.Fatalf("migrate: %v\n%s", err, output)
 	}

@@ -128,7 +128,7 @@ func (r registration) networkPolicies() error {
 		return err
 	}
 	return kube.NewNetworkPolicy(r.ctx, r.name+"-migrate", metadata(r.args, migrationName),
-		kube.Selector(migrationName), nil, migrationEgress(), r.parent)
+		kube.Selector(migrationName), nil, migrationEgress(r.args), r.parent)
 }
 
 // migration registers the Job and returns what the Deployment has to wait for. A standby gets its schema from the

@@ -19,7 +19,11 @@ func validArgs() apiservice.Args {
 		Region:      "eu-west-1",
 		Environment: "staging",
 		Image:       pulumi.String("registry.example.com/ai-agent-api@" + pulumitest.Digest),
-		Database:    apiservice.Database{SecretName: pulumi.String("ai-agent-db-app")},
+		Database: kube.Database{
+			SecretName:   pulumi.String("ai-agent-db-app"),
+			CASecretName: "ai-agent-db-ca",
+			Pods:         map[string]string{"cnpg.io/cluster": "ai-agent-db"},
+		},
 		Redis: apiservice.Redis{
 			Addresses:  []string{"redis-0:6379", "redis-1:6379"},
 			Username:   "ai-agent",

@@ -24,8 +24,8 @@ type Args struct {
 	Image pulumi.StringInput
 	// Standby says that the region's database takes no writes, so that there is nothing to migrate.
 	Standby bool
-	// Database says where the connection URL is.
-	Database Database
+	// Database is PostgreSQL. Required.
+	Database kube.Database
 	// Redis says how to reach the cache.
 	Redis Redis
 	// Models says which models there are. Required.
@@ -44,12 +44,6 @@ type Args struct {
 	Settings
 }
 
-// Database is PostgreSQL as the API sees it.
-type Database struct {
-	// SecretName is a Secret of the namespace whose key "uri" holds the connection URL. Required.
-	SecretName pulumi.StringInput
-}
-
 // Ingress is the edge on AWS: an application load balancer.
 type Ingress struct {
 	// Hosts are the DNS names that clients ask for, such as api.example.com. At least one.
@@ -66,6 +60,9 @@ type Redis struct {
 	Username string
 	// SecretName is a Secret of the namespace whose key "password" holds the account's password. Required.
 	SecretName pulumi.StringInput
+	// TLSSecretName is a Secret of the namespace whose key ca.crt has the authority that signed the nodes'
+	// certificate. Empty: the nodes speak no TLS.
+	TLSSecretName string
 }
 
 // Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
@@ -115,7 +112,7 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	required(path.Child("region"), a.Region != "", "give the name of the region")
 	required(path.Child("environment"), a.Environment != "", "give the name of the environment")
 	required(path.Child("image"), a.Image != nil, "give the image to run, by digest")
-	required(path.Child("database", "secretName"), a.Database.SecretName != nil, "give the Secret with the URL")
+	problems = append(problems, a.Database.Validate(path.Child("database"))...)
 	required(path.Child("redis", "addresses"), len(a.Redis.Addresses) > 0, "give at least one node as host:port")
 	required(path.Child("redis", "username"), a.Redis.Username != "", "give the name of the account")
 	required(path.Child("redis", "secretName"), a.Redis.SecretName != nil, "give the Secret with the password")

@@ -13,7 +13,9 @@ import (
 
 // reservedEnv lists the environment variables that Settings.Env must not contain: the program sets them.
 var reservedEnv = append(sortedKeys(environment(Args{Settings: Settings{}.withDefaults()})),
-	"DATABASE_URL", "REDIS_PASSWORD", jwtKeysVariable, signupTokenVariable)
+	"DATABASE_URL", "REDIS_PASSWORD", redisCAVariable, jwtKeysVariable, signupTokenVariable)
+
+const redisCAVariable = "REDIS_CA_FILE"
 
 func configMapArgs(args Args) *corev1.ConfigMapArgs {
 	return &corev1.ConfigMapArgs{
@@ -25,7 +27,7 @@ func configMapArgs(args Args) *corev1.ConfigMapArgs {
 
 // environment returns the environment variables of the API that are not secret.
 func environment(args Args) map[string]string {
-	return map[string]string{
+	env := map[string]string{
 		"APP_ENV":          args.Environment,
 		"REGION":           args.Region,
 		"LISTEN_ADDR":      ":8000",
@@ -38,6 +40,10 @@ func environment(args Args) map[string]string {
 		"SHUTDOWN_DELAY":   shutdownDelay.String(),
 		"SHUTDOWN_TIMEOUT": shutdownTimeout.String(),
 	}
+	if args.Redis.TLSSecretName != "" {
+		env[redisCAVariable] = redisCAPath + "/" + kube.CAFile
+	}
+	return env
 }
 
 // memoryLimit is the memory, in bytes, at which Go collects garbage more often. It leaves a tenth of the container's

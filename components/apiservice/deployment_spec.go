@@ -23,6 +23,12 @@ const (
 // user is the numeric user of the image.
 const user = 65532
 
+// redisCA is the volume with the authority of Redis' certificates, and redisCAPath where it is mounted.
+const (
+	redisCA     = "redis-ca"
+	redisCAPath = "/run/secrets/redis"
+)
+
 // references names the objects that the pods take their configuration from.
 type references struct {
 	configMap, secret pulumi.StringPtrInput
@@ -68,11 +74,33 @@ func podSpec(args Args, refs references) *corev1.PodSpecArgs {
 		TopologySpreadConstraints:     kube.SpreadAcrossZones(kube.Selector(appName)),
 		Tolerations:                   tolerations(args.NodeType),
 		Containers:                    corev1.ContainerArray{containerArgs(args, refs)},
-		Volumes: corev1.VolumeArray{&corev1.VolumeArgs{
+		Volumes:                       volumes(args),
+	}
+}
+
+func volumes(args Args) corev1.VolumeArray {
+	volumes := corev1.VolumeArray{
+		&corev1.VolumeArgs{
 			Name:     pulumi.String("tmp"),
 			EmptyDir: &corev1.EmptyDirVolumeSourceArgs{SizeLimit: pulumi.String("100Mi")},
-		}},
+		},
+		args.Database.Volume(),
 	}
+	if args.Redis.TLSSecretName != "" {
+		volumes = append(volumes, kube.CAVolume(redisCA, args.Redis.TLSSecretName))
+	}
+	return volumes
+}
+
+func mounts(args Args) corev1.VolumeMountArray {
+	mounts := corev1.VolumeMountArray{
+		&corev1.VolumeMountArgs{Name: pulumi.String("tmp"), MountPath: pulumi.String("/tmp")},
+		args.Database.Mount(),
+	}
+	if args.Redis.TLSSecretName != "" {
+		mounts = append(mounts, kube.CAMount(redisCA, redisCAPath))
+	}
+	return mounts
 }
 
 func containerArgs(args Args, refs references) *corev1.ContainerArgs {
@@ -98,17 +126,14 @@ func containerArgs(args Args, refs references) *corev1.ContainerArgs {
 			kube.ProbeTiming{InitialDelay: 5, Period: 5, Timeout: 3, FailureThreshold: 3}),
 		StartupProbe: kube.HTTPProbe("/livez", "http",
 			kube.ProbeTiming{InitialDelay: 5, Period: 5, Timeout: 3, FailureThreshold: 30}),
-		VolumeMounts: corev1.VolumeMountArray{&corev1.VolumeMountArgs{
-			Name:      pulumi.String("tmp"),
-			MountPath: pulumi.String("/tmp"),
-		}},
+		VolumeMounts: mounts(args),
 	}
 }
 
 // secretEnv returns the environment variables of the API that are secret.
 func secretEnv(args Args, refs references) corev1.EnvVarArray {
 	env := corev1.EnvVarArray{
-		databaseURL(args),
+		databaseURL(args, kube.KeyURI),
 		kube.EnvFromSecret("REDIS_PASSWORD", args.Redis.SecretName.ToStringOutput(), "password"),
 	}
 	for _, name := range append(sortedKeys(args.keys()), jwtKeysVariable, signupTokenVariable) {
@@ -117,9 +142,9 @@ func secretEnv(args Args, refs references) corev1.EnvVarArray {
 	return env
 }
 
-// databaseURL is the connection URL in the database's Secret.
-func databaseURL(args Args) *corev1.EnvVarArgs {
-	return kube.EnvFromSecret("DATABASE_URL", args.Database.SecretName.ToStringOutput(), "uri")
+// databaseURL is a connection URL in the database's Secret.
+func databaseURL(args Args, key string) *corev1.EnvVarArgs {
+	return kube.EnvFromSecret("DATABASE_URL", args.Database.SecretName.ToStringOutput(), key)
 }
 
 func tolerations(nodeType string) corev1.TolerationArray {

@@ -35,6 +35,7 @@ func migrationArgs(args Args) *batchv1.JobArgs {
 					SecurityContext:              kube.PodSecurity(user),
 					Tolerations:                  tolerations(args.NodeType),
 					Containers:                   corev1.ContainerArray{migrationContainer(args)},
+					Volumes:                      corev1.VolumeArray{args.Database.Volume()},
 				},
 			},
 		},
@@ -47,9 +48,10 @@ func migrationContainer(args Args) *corev1.ContainerArgs {
 		Image:           args.Image,
 		ImagePullPolicy: pulumi.String("IfNotPresent"),
 		Args:            pulumi.ToStringArray([]string{"migrate"}),
-		Env:             corev1.EnvVarArray{databaseURL(args)},
+		Env:             corev1.EnvVarArray{databaseURL(args, kube.KeyDirectURI)},
 		Resources:       migrationResources.Args(),
 		SecurityContext: kube.ContainerSecurity(),
+		VolumeMounts:    corev1.VolumeMountArray{args.Database.Mount()},
 	}
 }
 

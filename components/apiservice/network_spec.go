@@ -8,15 +8,11 @@ import (
 )
 
 const (
-	port         = 8000
-	postgresPort = 5432
-	redisPort    = 6379
+	port      = 8000
+	redisPort = 6379
 )
 
-var (
-	postgresPods = map[string]string{"cnpg.io/cluster": "ai-agent-db"}
-	redisPods    = kube.Selector("ai-agent-redis")
-)
+var redisPods = kube.Selector("ai-agent-redis")
 
 // apiIngress lets in Prometheus, and with an Ingress anyone: the load balancer is no pod, and its addresses are those
 // of the network that the machines are in.
@@ -32,7 +28,7 @@ func apiIngress(args Args) []kube.Traffic {
 }
 
 func apiEgress(args Args) []kube.Traffic {
-	traffic := append(migrationEgress(),
+	traffic := append(migrationEgress(args),
 		kube.Traffic{Peers: []kube.Peer{{Pods: redisPods}}, Ports: []kube.Port{{Number: redisPort}}})
 	for _, provider := range args.Models.Providers {
 		to := kube.ToURL(provider.BaseURL)
@@ -43,9 +39,6 @@ func apiEgress(args Args) []kube.Traffic {
 	return traffic
 }
 
-func migrationEgress() []kube.Traffic {
-	return []kube.Traffic{
-		kube.DNS(),
-		{Peers: []kube.Peer{{Pods: postgresPods}}, Ports: []kube.Port{{Number: postgresPort}}},
-	}
+func migrationEgress(args Args) []kube.Traffic {
+	return []kube.Traffic{kube.DNS(), args.Database.Traffic()}
 }

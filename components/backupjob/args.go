@@ -17,19 +17,13 @@ type Args struct {
 	Image pulumi.StringInput
 	// PostgresImage has pg_dump and pg_restore in the version of the database's server. Required.
 	PostgresImage string
-	// Database says where the connection URL is.
-	Database Database
+	// Database is PostgreSQL, with the credentials of a role that reads everything and may make databases to restore
+	// into. Required.
+	Database kube.Database
 	// Store is where the backups go. Required.
 	Store kube.ObjectStore
 
 	Settings
-}
-
-// Database is PostgreSQL as the backup sees it.
-type Database struct {
-	// SecretName is a Secret of the namespace whose key "uri" holds the connection URL of a role that reads everything,
-	// and may make databases to restore into. Required.
-	SecretName pulumi.StringInput
 }
 
 // Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
@@ -69,7 +63,7 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	required(path.Child("region"), a.Region != "", "give the name of the region")
 	required(path.Child("image"), a.Image != nil, "give the image with agentd, by digest")
 	required(path.Child("postgresImage"), a.PostgresImage != "", "give the image of the database")
-	required(path.Child("database", "secretName"), a.Database.SecretName != nil, "give the Secret with the URL")
+	problems = append(problems, a.Database.Validate(path.Child("database"))...)
 	problems = append(problems, a.Store.Validate(path.Child("store"))...)
 	return append(problems, a.Settings.Validate(path)...)
 }

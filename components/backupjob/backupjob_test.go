@@ -18,8 +18,12 @@ func validArgs() backupjob.Args {
 		Region:        "eu-west-1",
 		Image:         pulumi.String("registry.example.com/ai-agent-api@" + pulumitest.Digest),
 		PostgresImage: "ghcr.io/cloudnative-pg/postgresql:17-system-trixie",
-		Database:      backupjob.Database{SecretName: pulumi.String("ai-agent-db-backup")},
-		Store:         kube.ObjectStore{Region: "eu-west-1", Bucket: "example-backups-eu-west-1"},
+		Database: kube.Database{
+			SecretName:   pulumi.String("ai-agent-db-backup"),
+			CASecretName: "ai-agent-db-ca",
+			Pods:         map[string]string{"cnpg.io/cluster": "ai-agent-db"},
+		},
+		Store: kube.ObjectStore{Region: "eu-west-1", Bucket: "example-backups-eu-west-1"},
 	}
 }
 

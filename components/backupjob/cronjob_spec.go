@@ -21,11 +21,8 @@ const (
 	// user is the numeric user of PostgreSQL images for CloudNativePG.
 	user = 26
 
-	postgresPort = 5432
-	toolsPath    = "/tools"
+	toolsPath = "/tools"
 )
-
-var postgresPods = map[string]string{"cnpg.io/cluster": "ai-agent-db"}
 
 func metadata(args Args) kube.Metadata {
 	return kube.Metadata{Name: jobName, Namespace: args.Namespace, Labels: labels(args)}
@@ -42,8 +39,7 @@ func serviceAccountArgs(args Args) *corev1.ServiceAccountArgs {
 
 // egress is all that a backup connects to; nobody connects to it.
 func egress(args Args) []kube.Traffic {
-	postgres := kube.Traffic{Peers: []kube.Peer{{Pods: postgresPods}}, Ports: []kube.Port{{Number: postgresPort}}}
-	return append([]kube.Traffic{kube.DNS(), postgres}, args.Store.Traffic()...)
+	return append([]kube.Traffic{kube.DNS(), args.Database.Traffic()}, args.Store.Traffic()...)
 }
 
 func cronJobArgs(args Args) *batchv1.CronJobArgs {
@@ -81,7 +77,9 @@ func podSpec(args Args) *corev1.PodSpecArgs {
 		SecurityContext:               kube.PodSecurity(user),
 		InitContainers:                corev1.ContainerArray{installContainer(args)},
 		Containers:                    corev1.ContainerArray{backupContainer(args)},
-		Volumes:                       corev1.VolumeArray{scratch("tools", "64Mi"), scratch("tmp", "64Mi")},
+		Volumes: corev1.VolumeArray{
+			scratch("tools", "64Mi"), scratch("tmp", "64Mi"), args.Database.Volume(),
+		},
 	}
 }
 
@@ -124,14 +122,16 @@ func backupContainer(args Args) *corev1.ContainerArgs {
 		Env:             environment(args),
 		Resources:       args.Resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),
-		VolumeMounts:    corev1.VolumeMountArray{mount("tools", toolsPath), mount("tmp", "/tmp")},
+		VolumeMounts: corev1.VolumeMountArray{
+			mount("tools", toolsPath), mount("tmp", "/tmp"), args.Database.Mount(),
+		},
 	}
 }
 
 func environment(args Args) corev1.EnvVarArray {
 	store := args.Store
 	env := corev1.EnvVarArray{
-		kube.EnvFromSecret("DATABASE_URL", args.Database.SecretName.ToStringOutput(), "uri"),
+		kube.EnvFromSecret("DATABASE_URL", args.Database.SecretName.ToStringOutput(), kube.KeyURI),
 		kube.Env("S3_REGION", store.Region),
 		kube.Env("S3_BUCKET", store.Bucket),
 		kube.Env("BACKUP_RETENTION", fmt.Sprintf("%dd", args.RetentionDays)),

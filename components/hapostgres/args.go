@@ -1,16 +1,6 @@
 package hapostgres
 
-import (
-	"fmt"
-	"regexp"
-	"slices"
-	"strings"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"agentstack/internal/kube"
-)
+import "agentstack/internal/kube"
 
 // Values of Args.DataDurability.
 // https://cloudnative-pg.io/documentation/1.28/replication/#data-durability-and-synchronous-replication
@@ -21,13 +11,8 @@ const (
 	DurabilityPreferred = "preferred"
 )
 
-var durabilities = []string{DurabilityRequired, DurabilityPreferred}
-
 // DefaultImage is PostgreSQL 17 with pgvector and the Barman tools, by the makers of the operator.
 const DefaultImage = "ghcr.io/cloudnative-pg/postgresql:17-system-trixie"
-
-// imagePattern wants a version tag: the operator reads PostgreSQL's major version from it.
-var imagePattern = regexp.MustCompile(`^[^@\s]+:(1[7-9]|[2-9][0-9])([.-][\w.-]+)?(@sha256:[0-9a-f]{64})?$`)
 
 // Args configures a highly available PostgreSQL cluster.
 type Args struct {
@@ -41,8 +26,11 @@ type Args struct {
 	// Standby makes the cluster a copy of another region's, which can be read and takes no writes. Nil: the cluster
 	// takes the writes.
 	Standby *Standby
-	// AppPassword is the password of the application's role. Nil: generated once. A standby gets the primary's.
-	AppPassword pulumi.StringInput
+	// Passwords of the application's roles. Nil: generated once. A standby gets the primary's.
+	Passwords *Passwords
+	// Recovery makes the cluster from another one's archive, as of a moment. Nil: the cluster begins empty, or as a
+	// standby.
+	Recovery *Recovery
 
 	Settings
 }
@@ -57,27 +45,52 @@ type Standby struct {
 
 // Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
 type Settings struct {
+	// Name of the cluster, from which all names of its objects and of its folder in the store derive: a DNS label of at
+	// most 50 characters. Default "ai-agent-db".
+	Name string `json:"name"`
 	// Image has PostgreSQL, pgvector and the Barman tools, and a tag that starts with PostgreSQL's version.
-	// Default DefaultImage, which moves from one minor version to the next: production pins one.
+	// Default DefaultImage, which moves from one minor version to the next: production pins one. The operator refuses a
+	// new image together with new Parameters, or with new Resources or Storage.WALSize that lead to such: change one
+	// after the other.
 	Image string `json:"image"`
 	// Instances counts the primary and its replicas. Default 3.
 	Instances int `json:"instances"`
 	// SynchronousReplicas is how many replicas must confirm a commit before the client hears of it. Default
-	// 1; a cluster of one instance has none.
+	// 1; a cluster of one instance has none. With DurabilityRequired at most Instances-2, so that one replica may be
+	// missing.
 	SynchronousReplicas int `json:"synchronousReplicas"`
 	// DataDurability says what happens to commits when there are fewer. Default DurabilityRequired.
 	DataDurability string `json:"dataDurability"`
 	// Storage of each instance.
 	Storage Storage `json:"storage"`
-	// Resources of each instance. Default 500m and 1Gi, at most 4Gi.
+	// Resources of each instance. Default 500m and 1Gi, at most 4Gi; the limit of the memory is at least 256Mi.
 	Resources kube.Resources `json:"resources"`
-	// Parameters are settings of postgresql.conf. Default: those of the operator.
+	// Parameters are settings of postgresql.conf, sizes with a unit. Default: derived from Resources and Storage, and
+	// those of the operator.
 	Parameters map[string]string `json:"parameters"`
+	// Pooler configures the connection pools.
+	Pooler Pooler `json:"pooler"`
+	// PasswordVersion is raised by one to change the passwords of the database's roles: see "Passwords" above.
+	// Default 1.
+	PasswordVersion int `json:"passwordVersion"`
+	// Maintenance is set while nodes are drained one after the other: an instance then waits for its node to come back,
+	// instead of making its data anew on another. Default false.
+	Maintenance bool `json:"maintenance"`
 	// Backup configures the base backups.
 	Backup Backup `json:"backup"`
 	// PromotionToken is what the former primary left behind when it was demoted, for the region that is primary now:
 	// see docs/failover.md. Default: none, which promotes a standby as it is.
 	PromotionToken string `json:"promotionToken"`
+}
+
+// Pooler configures the two connection pools: one leads to the primary, one to the replicas.
+type Pooler struct {
+	// Instances counts the pods of each pool. Default 2, so that one may be missing; a cluster of one instance has 1.
+	Instances int `json:"instances"`
+	// MaxClients is how many connections each pod takes. Default 1000.
+	MaxClients int `json:"maxClients"`
+	// Resources of each pod. Default 50m and 64Mi, at most 256Mi.
+	Resources kube.Resources `json:"resources"`
 }
 
 // Backup says when base backups are made and how long they are kept, together with the WAL since the oldest of them.
@@ -89,13 +102,14 @@ type Backup struct {
 	RetentionDays int `json:"retentionDays"`
 }
 
-// Storage describes the two volumes of an instance.
+// Storage describes the two volumes of an instance. They can grow while the cluster runs, where the StorageClass allows
+// it, and never shrink: the operator refuses that, in the preview already, with "can't shrink existing storage".
 type Storage struct {
 	// Class is a StorageClass. Default: the one that the Kubernetes cluster marks as default.
 	Class string `json:"class"`
-	// Size of the data volume, a Kubernetes quantity. Default 10Gi.
+	// Size of the data volume, a Kubernetes quantity of at least 1Gi. Default 10Gi.
 	Size string `json:"size"`
-	// WALSize is the size of the volume for the write-ahead log, a Kubernetes quantity. Default 5Gi.
+	// WALSize is the size of the volume for the write-ahead log, a Kubernetes quantity of at least 1Gi. Default 5Gi.
 	WALSize string `json:"walSize"`
 }
 
@@ -104,7 +118,15 @@ func (s Settings) ImageName() string {
 	return s.withDefaults().Image
 }
 
+// ClusterName returns Name or its default.
+func (s Settings) ClusterName() string {
+	return s.withDefaults().Name
+}
+
 func (s Settings) withDefaults() Settings {
+	if s.Name == "" {
+		s.Name = "ai-agent-db"
+	}
 	if s.Image == "" {
 		s.Image = DefaultImage
 	}
@@ -117,6 +139,19 @@ func (s Settings) withDefaults() Settings {
 	if s.DataDurability == "" {
 		s.DataDurability = DurabilityRequired
 	}
+	if s.PasswordVersion == 0 {
+		s.PasswordVersion = 1
+	}
+	if s.Pooler.Instances == 0 {
+		s.Pooler.Instances = min(2, max(1, s.Instances))
+	}
+	if s.Pooler.MaxClients == 0 {
+		s.Pooler.MaxClients = 1000
+	}
+	s.Pooler.Resources = s.Pooler.Resources.Default(kube.Resources{
+		Requests: kube.ResourceList{CPU: "50m", Memory: "64Mi"},
+		Limits:   kube.ResourceList{Memory: "256Mi"},
+	})
 	if s.Backup.Schedule == "" {
 		s.Backup.Schedule = "0 0 1 * * *"
 	}
@@ -134,72 +169,4 @@ func (s Settings) withDefaults() Settings {
 		Limits:   kube.ResourceList{Memory: "4Gi"},
 	})
 	return s
-}
-
-// Validate reports every problem of the arguments, each led by the path of its field below path.
-func (a Args) Validate(path *field.Path) field.ErrorList {
-	problems := field.ErrorList{}
-	if a.Namespace == "" {
-		problems = append(problems, field.Required(path.Child("namespace"), "give the namespace of the cluster"))
-	}
-	if a.Region == "" {
-		problems = append(problems, field.Required(path.Child("region"), "give the name of the region"))
-	}
-	if a.Store != nil {
-		problems = append(problems, a.Store.Validate(path.Child("store"))...)
-	}
-	problems = append(problems, a.validateStandby(path.Child("standby"))...)
-	return append(problems, a.Settings.Validate(path)...)
-}
-
-func (a Args) validateStandby(path *field.Path) field.ErrorList {
-	if a.Standby == nil {
-		return nil
-	}
-	problems := a.Standby.Store.Validate(path.Child("store"))
-	if a.Store == nil {
-		problems = append(problems, field.Forbidden(path, "a standby needs a store of its own, for the day it leads"))
-	}
-	if a.AppPassword == nil {
-		problems = append(problems, field.Forbidden(path, "a standby needs the appPassword of the primary"))
-	}
-	switch a.Standby.PrimaryRegion {
-	case "":
-		problems = append(problems, field.Required(path.Child("primaryRegion"), "give the region with the writes"))
-	case a.Region:
-		problems = append(problems, field.Invalid(path.Child("primaryRegion"), a.Region, "must be another region"))
-	}
-	return problems
-}
-
-// Validate reports every problem of the settings, each led by the path of its field below path.
-func (s Settings) Validate(path *field.Path) field.ErrorList {
-	s = s.withDefaults()
-	problems := field.ErrorList{}
-	if !imagePattern.MatchString(s.Image) {
-		problems = append(problems, field.Invalid(path.Child("image"), s.Image,
-			"must have a tag that starts with PostgreSQL's version, from 17, such as "+DefaultImage))
-	}
-	if s.Instances < 1 {
-		problems = append(problems, field.Invalid(path.Child("instances"), s.Instances, "must be at least 1"))
-	}
-	replicas := max(0, s.Instances-1)
-	if s.SynchronousReplicas < 0 || s.SynchronousReplicas > replicas {
-		problems = append(problems, field.Invalid(path.Child("synchronousReplicas"), s.SynchronousReplicas,
-			fmt.Sprintf("must be at least 0 and at most %d, the number of replicas", replicas)))
-	}
-	if !slices.Contains(durabilities, s.DataDurability) {
-		problems = append(problems, field.NotSupported(path.Child("dataDurability"), s.DataDurability, durabilities))
-	}
-	if fields := strings.Fields(s.Backup.Schedule); len(fields) != 6 {
-		problems = append(problems, field.Invalid(path.Child("backup", "schedule"), s.Backup.Schedule,
-			`must have six fields, of which the first is the second, such as "0 0 1 * * *"`))
-	}
-	if s.Backup.RetentionDays < 1 {
-		problems = append(problems, field.Invalid(path.Child("backup", "retentionDays"), s.Backup.RetentionDays,
-			"must be at least 1"))
-	}
-	problems = append(problems, kube.Quantity(path.Child("storage", "size"), s.Storage.Size)...)
-	problems = append(problems, kube.Quantity(path.Child("storage", "walSize"), s.Storage.WALSize)...)
-	return append(problems, s.Resources.Validate(path.Child("resources"))...)
 }

@@ -14,8 +14,7 @@ const (
 	primaryStoreSecret = "${primary-store-secret}"
 )
 
-// storeFolder is the folder of the bucket that Barman writes to. Below it each region has one of its own, so that none
-// writes into the archive of another.
+// storeFolder is the folder of the bucket that Barman writes to. Below it, each region has one of its own.
 const storeFolder = "postgres"
 
 // backupTarget spares the primary where there is a replica.
@@ -25,7 +24,7 @@ func newBackupSpec(args Args) *backupSpec {
 	if args.Store == nil {
 		return nil
 	}
-	destination := newBarmanSpec(*args.Store, args.Region, ownStoreSecret)
+	destination := args.archive(*args.Store, args.Region, args.Name, ownStoreSecret)
 	// gzip is the one compression that every image with Barman has. Encryption is left to the bucket, whose default may
 	// be a key of its own: to name one here would override it.
 	destination.WAL = &walSpec{Compression: "gzip", MaxParallel: 4}
@@ -38,12 +37,15 @@ func newBackupSpec(args Args) *backupSpec {
 	}
 }
 
-// newBarmanSpec describes the archive of a region. secret stands for the name of the Secret with the credentials.
-func newBarmanSpec(store kube.ObjectStore, region, secret string) barmanSpec {
+// archive describes what the cluster of a name writes in a region. secret stands for the name of the Secret with the
+// store's credentials. Each cluster has a folder of its own, or one that was recovered would write over what it came
+// from, and so has each major version of PostgreSQL: pg_upgrade counts timelines from 1 again, and a replica that finds
+// those of before in the archive does not start.
+func (a Args) archive(store kube.ObjectStore, region, name, secret string) barmanSpec {
 	spec := barmanSpec{
-		DestinationPath: "s3://" + store.Bucket + "/" + storeFolder,
+		DestinationPath: "s3://" + store.Bucket + "/" + storeFolder + "/" + region,
 		EndpointURL:     store.Endpoint,
-		ServerName:      region,
+		ServerName:      name + "-" + imagePattern.FindStringSubmatch(a.Image)[1],
 		S3Credentials:   s3Credentials{InheritFromIAMRole: true},
 	}
 	if store.SecretName != nil {
@@ -91,9 +93,9 @@ func scheduledBackup(args Args) kube.CustomResource[scheduledBackupSpec] {
 	return kube.CustomResource[scheduledBackupSpec]{
 		APIVersion: apiVersion,
 		Kind:       "ScheduledBackup",
-		Metadata:   args.metadata(clusterName),
+		Metadata:   args.metadata(args.Name),
 		Spec: scheduledBackupSpec{
-			Cluster:              objectReference{Name: clusterName},
+			Cluster:              objectReference{Name: args.Name},
 			Schedule:             args.Backup.Schedule,
 			Immediate:            true,
 			BackupOwnerReference: "cluster",

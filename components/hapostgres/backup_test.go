@@ -3,6 +3,7 @@ package hapostgres_test
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -47,8 +48,8 @@ func TestArchive(t *testing.T) {
 			args.Store = &test.store
 			object := cluster(t, args)
 			for field, want := range map[string]any{
-				"destinationPath": "s3://b/postgres",
-				"serverName":      "eu-west-1",
+				"destinationPath": "s3://b/postgres/eu-west-1",
+				"serverName":      "ai-agent-db-17",
 				"endpointURL":     test.endpoint,
 				"s3Credentials":   test.credentials,
 			} {
@@ -65,6 +66,15 @@ func TestArchive(t *testing.T) {
 				t.Errorf("env = %v, want %v", got, env)
 			}
 		})
+	}
+}
+
+// An upgraded cluster begins a new archive.
+func TestArchiveOfAnotherVersion(t *testing.T) {
+	args := storeArgs()
+	args.Image = "ghcr.io/cloudnative-pg/postgresql:18.4-system-trixie@sha256:" + strings.Repeat("0", 64)
+	if got := cluster(t, args).At("spec", "backup", "barmanObjectStore", "serverName"); got != "ai-agent-db-18" {
+		t.Errorf("PostgreSQL 18 archives as %v, want ai-agent-db-18", got)
 	}
 }
 
@@ -116,13 +126,19 @@ func TestNoBackupWithoutStore(t *testing.T) {
 	}
 }
 
-func TestNetworkPolicy(t *testing.T) {
-	policy := pulumitest.Up(t, register(storeArgs())).OfType("kubernetes:networking.k8s.io/v1:NetworkPolicy")[0]
-	pods := map[string]any{"matchLabels": map[string]any{"cnpg.io/cluster": "ai-agent-db"}}
-	if got := policy.At("spec", "podSelector"); !reflect.DeepEqual(got, pods) {
-		t.Errorf("selects %v, want %v", got, pods)
+func TestNetworkPolicies(t *testing.T) {
+	recording := pulumitest.Up(t, register(storeArgs()))
+	policies := map[string]pulumitest.Resource{}
+	for policy, selected := range map[string]map[string]any{
+		"ai-agent-db-eu-west-1":        {"cnpg.io/cluster": "ai-agent-db", "app.kubernetes.io/component": "database"},
+		"ai-agent-db-eu-west-1-pooler": {"cnpg.io/cluster": "ai-agent-db", "cnpg.io/podRole": "pooler"},
+	} {
+		policies[policy] = recording.Find(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy", policy)
+		if got := policies[policy].At("spec", "podSelector", "matchLabels"); !reflect.DeepEqual(got, selected) {
+			t.Errorf("%s selects %v, want %v", policy, got, selected)
+		}
 	}
-	allowed := func(direction, peers, port, label, value string) bool {
+	allowed := func(policy pulumitest.Resource, direction, peers, port, label, value string) bool {
 		rules, _ := policy.At("spec", direction).([]any)
 		for i := range rules {
 			list, _ := policy.At("spec", direction, i, peers).([]any)
@@ -138,26 +154,42 @@ func TestNetworkPolicy(t *testing.T) {
 		}
 		return false
 	}
-	const name = "app.kubernetes.io/name"
+	const (
+		instances = "ai-agent-db-eu-west-1"
+		pools     = "ai-agent-db-eu-west-1-pooler"
+		name      = "app.kubernetes.io/name"
+		role      = "cnpg.io/podRole"
+		component = "app.kubernetes.io/component"
+	)
 	for _, test := range []struct {
-		direction, peers, port, label, value string
-		want                                 bool
+		policy, direction, peers, port, label, value string
+		want                                         bool
 	}{
-		{"ingress", "from", "5432", name, "ai-agent-api", true},
-		{"ingress", "from", "5432", name, "ai-agent-api-migrate", true},
-		{"ingress", "from", "5432", name, "ai-agent-backup", true},
-		{"ingress", "from", "5432", name, "ai-agent-redis", false},
-		{"ingress", "from", "8000", name, "ai-agent-api", false},
-		{"ingress", "from", "5432", name, "cloudnative-pg", true},
-		{"ingress", "from", "8000", name, "cloudnative-pg", true},
-		{"ingress", "from", "9187", name, "prometheus", true},
-		{"ingress", "from", "5432", name, "prometheus", false},
-		{"ingress", "from", "5432", "cnpg.io/cluster", "ai-agent-db", true},
-		{"egress", "to", "5432", "cnpg.io/cluster", "ai-agent-db", true},
-		{"egress", "to", "53", "k8s-app", "kube-dns", true},
+		{instances, "ingress", "from", "5432", name, "ai-agent-api", false},
+		{instances, "ingress", "from", "5432", name, "ai-agent-api-migrate", true},
+		{instances, "ingress", "from", "5432", name, "ai-agent-backup", true},
+		{instances, "ingress", "from", "5432", role, "pooler", true},
+		{instances, "ingress", "from", "8000", role, "pooler", false},
+		{instances, "ingress", "from", "5432", name, "ai-agent-redis", false},
+		{instances, "ingress", "from", "8000", name, "ai-agent-backup", false},
+		{instances, "ingress", "from", "5432", name, "cloudnative-pg", true},
+		{instances, "ingress", "from", "8000", name, "cloudnative-pg", true},
+		{instances, "ingress", "from", "9187", name, "prometheus", true},
+		{instances, "ingress", "from", "5432", name, "prometheus", false},
+		{instances, "ingress", "from", "5432", component, "database", true},
+		{instances, "egress", "to", "5432", component, "database", true},
+		{instances, "egress", "to", "53", "k8s-app", "kube-dns", true},
+		{pools, "ingress", "from", "5432", name, "ai-agent-api", true},
+		{pools, "ingress", "from", "5432", name, "ai-agent-api-migrate", false},
+		{pools, "ingress", "from", "9127", name, "prometheus", true},
+		{pools, "egress", "to", "5432", component, "database", true},
+		{pools, "egress", "to", "8000", component, "database", false},
+		{pools, "egress", "to", "53", "k8s-app", "kube-dns", true},
 	} {
-		if got := allowed(test.direction, test.peers, test.port, test.label, test.value); got != test.want {
-			t.Errorf("%s %s=%s at %s: %v, want %v", test.direction, test.label, test.value, test.port, got, test.want)
+		got := allowed(policies[test.policy], test.direction, test.peers, test.port, test.label, test.value)
+		if got != test.want {
+			t.Errorf("%s: %s %s=%s at %s: %v, want %v", test.policy, test.direction, test.label, test.value, test.port,
+				got, test.want)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package hapostgres
 
-import "agentstack/internal/kube"
+import (
+	"fmt"
+
+	"agentstack/internal/kube"
+)
 
 // Seconds that bound how long a planned stop of the primary keeps writers waiting.
 const (
@@ -20,12 +24,12 @@ func (a Args) metadata(name string) kube.Metadata {
 	return kube.Metadata{
 		Name:      name,
 		Namespace: a.Namespace,
-		Labels:    kube.Labels(clusterName, "database", a.Region),
+		Labels:    kube.Labels(a.Name, "database", a.Region),
 	}
 }
 
 func clusterResource(args Args) kube.CustomResource[clusterSpec] {
-	metadata := args.metadata(clusterName)
+	metadata := args.metadata(args.Name)
 	metadata.Annotations = kube.WaitForReady
 	return kube.CustomResource[clusterSpec]{
 		APIVersion: apiVersion,
@@ -43,44 +47,86 @@ func newClusterSpec(args Args) clusterSpec {
 		PrimaryUpdateStrategy: "unsupervised",
 		PrimaryUpdateMethod:   "switchover",
 		EnableSuperuserAccess: false,
+		EnablePDB:             true,
+		NodeMaintenanceWindow: newMaintenanceSpec(args),
 		SmartShutdownTimeout:  smartShutdownTimeout,
 		StopDelay:             stopDelay,
 		SwitchoverDelay:       switchoverDelay,
-		PostgreSQL:            postgresqlSpec{Parameters: args.Parameters, Synchronous: newSynchronousSpec(args)},
-		Bootstrap:             newBootstrapSpec(args),
-		Managed:               managedSpec{Roles: []roleSpec{backupRole}},
-		Backup:                newBackupSpec(args),
-		Replica:               newReplicaSpec(args),
-		ExternalClusters:      newExternalClusters(args),
-		Env:                   storeEnv(args),
-		Storage:               storageSpec{Size: args.Storage.Size, StorageClass: args.Storage.Class},
-		WALStorage:            storageSpec{Size: args.Storage.WALSize, StorageClass: args.Storage.Class},
-		Resources:             args.Resources,
+		PostgreSQL: postgresqlSpec{
+			Parameters:  postgresParameters(args.Settings),
+			PgHBA:       hostRules,
+			Synchronous: newSynchronousSpec(args),
+		},
+		// A replica that was away goes on from the primary's own WAL, within max_slot_wal_keep_size.
+		ReplicationSlots: replicationSlotsSpec{HighAvailability: highAvailabilitySpec{Enabled: true}},
+		Bootstrap:        newBootstrapSpec(args),
+		Managed:          managedSpec{Roles: newRoles(args)},
+		Certificates:     certificatesSpec{ServerAltDNSNames: poolerDNSNames(args)},
+		Monitoring:       newMonitoringSpec(args),
+		Backup:           newBackupSpec(args),
+		Replica:          newReplicaSpec(args),
+		ExternalClusters: newExternalClusters(args),
+		Env:              storeEnv(args),
+		Storage:          newStorageSpec(args.Storage.Class, args.Storage.Size),
+		WALStorage:       newStorageSpec(args.Storage.Class, args.Storage.WALSize),
+		Resources:        args.Resources,
 		Affinity: affinitySpec{
 			EnablePodAntiAffinity: true,
 			PodAntiAffinityType:   "preferred",
 			TopologyKey:           kube.LabelZone,
 		},
+		TopologySpreadConstraints: []topologySpreadConstraint{
+			spread(kube.LabelZone, args.instancePods()), spread(kube.LabelHost, args.instancePods()),
+		},
 		SeccompProfile: seccompSpec{Type: "RuntimeDefault"},
 		// The operator sets the app.kubernetes.io labels of what it makes itself.
-		InheritedMetadata: inheritedMetadata{Labels: map[string]string{
-			kube.LabelRegion: args.Region,
-			kube.LabelPartOf: kube.PartOf,
-		}},
+		InheritedMetadata: inheritedMetadata{Labels: args.inheritedLabels(), Annotations: scrape(metricsPort)},
 	}
 }
 
-// backupRole reads everything, past row-level security, and makes databases to restore into. As a member of the
-// application's role it can give those to it.
-var backupRole = roleSpec{
-	Name:           BackupRole,
-	Ensure:         "present",
-	Comment:        "logical backups and restores",
-	Login:          true,
-	CreateDB:       true,
-	BypassRLS:      true,
-	InRoles:        []string{"pg_read_all_data", Database},
-	PasswordSecret: objectReference{Name: backupSecret},
+// hostRules are who may connect from where. They come after the operator's own, which let in its replicas and pools by
+// certificate, and leave nothing to its last rule, which would let in passwords without TLS. The owner of the tables
+// has members that log in, and does not itself.
+var hostRules = []string{
+	"hostssl all " + Database + " all reject",
+	"hostssl all all all scram-sha-256",
+	"hostnossl all all all reject",
+}
+
+// newMaintenanceSpec returns nil outside of maintenance: the operator warns of every window, even of a closed one.
+func newMaintenanceSpec(args Args) *maintenanceSpec {
+	if !args.Maintenance {
+		return nil
+	}
+	return &maintenanceSpec{InProgress: true, ReusePVC: true}
+}
+
+func newStorageSpec(class, size string) storageSpec {
+	return storageSpec{Size: size, StorageClass: class, ResizeInUseVolumes: true}
+}
+
+func newMonitoringSpec(args Args) monitoringSpec {
+	return monitoringSpec{CustomQueriesConfigMap: []objectKey{{Name: args.metricsName(), Key: queriesKey}}}
+}
+
+// spread keeps pods evenly over a topology. It prefers, and does not demand: with a zone lost, the pods run in the
+// zones that are left.
+func spread(topologyKey string, pods map[string]string) topologySpreadConstraint {
+	return topologySpreadConstraint{
+		MaxSkew:           1,
+		TopologyKey:       topologyKey,
+		WhenUnsatisfiable: "ScheduleAnyway",
+		LabelSelector:     labelSelector{MatchLabels: pods},
+	}
+}
+
+func (a Args) inheritedLabels() map[string]string {
+	return map[string]string{kube.LabelRegion: a.Region, kube.LabelPartOf: kube.PartOf}
+}
+
+// scrape are the annotations of pods whose port has metrics.
+func scrape(port int) map[string]string {
+	return map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": fmt.Sprint(port)}
 }
 
 // newSynchronousSpec returns nil for a cluster without replicas. With DurabilityRequired the operator

@@ -5,32 +5,65 @@ import "agentstack/internal/kube"
 // clusterSpec holds the fields of a CloudNativePG Cluster (postgresql.cnpg.io/v1) that this program sets.
 // https://cloudnative-pg.io/documentation/1.28/cloudnative-pg.v1/#clusterspec
 type clusterSpec struct {
-	Instances             int               `json:"instances"`
-	ImageName             string            `json:"imageName"`
-	PrimaryUpdateStrategy string            `json:"primaryUpdateStrategy"`
-	PrimaryUpdateMethod   string            `json:"primaryUpdateMethod"`
-	EnableSuperuserAccess bool              `json:"enableSuperuserAccess"`
-	SmartShutdownTimeout  int               `json:"smartShutdownTimeout"`
-	StopDelay             int               `json:"stopDelay"`
-	SwitchoverDelay       int               `json:"switchoverDelay"`
-	PostgreSQL            postgresqlSpec    `json:"postgresql,omitzero"`
-	Bootstrap             bootstrapSpec     `json:"bootstrap"`
-	Managed               managedSpec       `json:"managed"`
-	Backup                *backupSpec       `json:"backup,omitempty"`
-	Replica               *replicaSpec      `json:"replica,omitempty"`
-	ExternalClusters      []externalCluster `json:"externalClusters,omitempty"`
-	Env                   []envVar          `json:"env,omitempty"`
-	Storage               storageSpec       `json:"storage"`
-	WALStorage            storageSpec       `json:"walStorage"`
-	Resources             kube.Resources    `json:"resources"`
-	Affinity              affinitySpec      `json:"affinity"`
-	SeccompProfile        seccompSpec       `json:"seccompProfile"`
-	InheritedMetadata     inheritedMetadata `json:"inheritedMetadata"`
+	Instances                 int                        `json:"instances"`
+	ImageName                 string                     `json:"imageName"`
+	PrimaryUpdateStrategy     string                     `json:"primaryUpdateStrategy"`
+	PrimaryUpdateMethod       string                     `json:"primaryUpdateMethod"`
+	EnableSuperuserAccess     bool                       `json:"enableSuperuserAccess"`
+	EnablePDB                 bool                       `json:"enablePDB"`
+	NodeMaintenanceWindow     *maintenanceSpec           `json:"nodeMaintenanceWindow,omitempty"`
+	SmartShutdownTimeout      int                        `json:"smartShutdownTimeout"`
+	StopDelay                 int                        `json:"stopDelay"`
+	SwitchoverDelay           int                        `json:"switchoverDelay"`
+	PostgreSQL                postgresqlSpec             `json:"postgresql"`
+	ReplicationSlots          replicationSlotsSpec       `json:"replicationSlots"`
+	Bootstrap                 bootstrapSpec              `json:"bootstrap"`
+	Managed                   managedSpec                `json:"managed"`
+	Certificates              certificatesSpec           `json:"certificates"`
+	Monitoring                monitoringSpec             `json:"monitoring"`
+	Backup                    *backupSpec                `json:"backup,omitempty"`
+	Replica                   *replicaSpec               `json:"replica,omitempty"`
+	ExternalClusters          []externalCluster          `json:"externalClusters,omitempty"`
+	Env                       []envVar                   `json:"env,omitempty"`
+	Storage                   storageSpec                `json:"storage"`
+	WALStorage                storageSpec                `json:"walStorage"`
+	Resources                 kube.Resources             `json:"resources"`
+	Affinity                  affinitySpec               `json:"affinity"`
+	TopologySpreadConstraints []topologySpreadConstraint `json:"topologySpreadConstraints"`
+	SeccompProfile            seccompSpec                `json:"seccompProfile"`
+	InheritedMetadata         inheritedMetadata          `json:"inheritedMetadata"`
+}
+
+type maintenanceSpec struct {
+	InProgress bool `json:"inProgress"`
+	ReusePVC   bool `json:"reusePVC"`
 }
 
 type postgresqlSpec struct {
-	Parameters  map[string]string `json:"parameters,omitempty"`
+	Parameters  map[string]string `json:"parameters"`
+	PgHBA       []string          `json:"pg_hba"`
 	Synchronous *synchronousSpec  `json:"synchronous,omitempty"`
+}
+
+type replicationSlotsSpec struct {
+	HighAvailability highAvailabilitySpec `json:"highAvailability"`
+}
+
+type highAvailabilitySpec struct {
+	Enabled bool `json:"enabled"`
+}
+
+type certificatesSpec struct {
+	ServerAltDNSNames []string `json:"serverAltDNSNames"`
+}
+
+type monitoringSpec struct {
+	CustomQueriesConfigMap []objectKey `json:"customQueriesConfigMap"`
+}
+
+type objectKey struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
 }
 
 type synchronousSpec struct {
@@ -46,18 +79,10 @@ type bootstrapSpec struct {
 }
 
 type initDBSpec struct {
-	Database               string          `json:"database"`
-	Owner                  string          `json:"owner"`
-	Secret                 objectReference `json:"secret"`
-	PostInitApplicationSQL []string        `json:"postInitApplicationSQL,omitempty"`
-	PostInitTemplateSQL    []string        `json:"postInitTemplateSQL,omitempty"`
-}
-
-type recoverySpec struct {
-	Source   string          `json:"source"`
-	Database string          `json:"database"`
-	Owner    string          `json:"owner"`
-	Secret   objectReference `json:"secret"`
+	Database               string   `json:"database"`
+	Owner                  string   `json:"owner"`
+	PostInitApplicationSQL []string `json:"postInitApplicationSQL,omitempty"`
+	PostInitTemplateSQL    []string `json:"postInitTemplateSQL,omitempty"`
 }
 
 type objectReference struct {
@@ -73,6 +98,7 @@ type roleSpec struct {
 	Ensure         string          `json:"ensure"`
 	Comment        string          `json:"comment"`
 	Login          bool            `json:"login"`
+	Inherit        bool            `json:"inherit"`
 	CreateDB       bool            `json:"createdb"`
 	BypassRLS      bool            `json:"bypassrls"`
 	InRoles        []string        `json:"inRoles"`
@@ -97,8 +123,9 @@ type envVar struct {
 }
 
 type storageSpec struct {
-	Size         string `json:"size"`
-	StorageClass string `json:"storageClass,omitempty"`
+	Size               string `json:"size"`
+	StorageClass       string `json:"storageClass,omitempty"`
+	ResizeInUseVolumes bool   `json:"resizeInUseVolumes"`
 }
 
 type affinitySpec struct {
@@ -107,10 +134,24 @@ type affinitySpec struct {
 	TopologyKey           string `json:"topologyKey"`
 }
 
+// topologySpreadConstraint is the one of Kubernetes.
+type topologySpreadConstraint struct {
+	MaxSkew           int           `json:"maxSkew"`
+	TopologyKey       string        `json:"topologyKey"`
+	WhenUnsatisfiable string        `json:"whenUnsatisfiable"`
+	LabelSelector     labelSelector `json:"labelSelector"`
+	MatchLabelKeys    []string      `json:"matchLabelKeys,omitempty"`
+}
+
+type labelSelector struct {
+	MatchLabels map[string]string `json:"matchLabels"`
+}
+
 type seccompSpec struct {
 	Type string `json:"type"`
 }
 
 type inheritedMetadata struct {
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
 }

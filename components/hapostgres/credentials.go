@@ -17,69 +17,137 @@ const (
 	labelReload = "cnpg.io/reload"
 )
 
-// Names of the Secrets from which the operator sets the passwords of roles. They are fixed, because the specification
-// that a cluster was bootstrapped with refers to one for as long as the cluster lives.
-const (
-	ownerSecret  = clusterName + "-owner-role"
-	backupSecret = clusterName + "-backup-role"
-)
-
-// credentials of a role: role is the Secret that the operator reads, client the one for those that connect.
-type credentials struct {
-	role     pulumi.Resource
-	password pulumi.StringOutput
-	client   pulumi.StringOutput
+// Passwords are those of the application's roles.
+type Passwords struct {
+	// Current is the one of Settings.PasswordVersion.
+	Current pulumi.StringOutput
+	// Previous is the one of the version before, which still is valid. It is the zero value for version 1.
+	Previous pulumi.StringOutput
 }
 
-// newCredentials registers the two Secrets of a role. Without a password it makes one.
-// The client's Secret is named by the provider, and replaced when anything in it changes: that restarts those who use
-// it, and what a pod began with stays as long as the pod.
-func newCredentials(ctx *pulumi.Context, name string, args Args, roleName, secretName string,
-	password pulumi.StringInput, opts ...pulumi.ResourceOption,
-) (credentials, error) {
-	roleOpts := opts
+// credentials are the Secrets of the cluster's roles.
+type credentials struct {
+	// roles are those that the operator sets the passwords from.
+	roles     []pulumi.Resource
+	passwords Passwords
+	// app and backup are the names of those for the clients.
+	app, backup pulumi.StringOutput
+}
+
+// newCredentials registers two Secrets for each role: one that the operator reads, and one for those who log in. Those
+// of the version before have no client any more that starts, so only the first is left of them.
+func newCredentials(ctx *pulumi.Context, name string, args Args, parent pulumi.ResourceOption) (credentials, error) {
+	var made credentials
+	add := func(role, suffix, secretName string, given pulumi.StringInput) (pulumi.StringOutput, error) {
+		secret, password, err := newPassword(ctx, name+"-"+suffix, args.metadata(secretName), role, given, parent)
+		made.roles = append(made.roles, secret)
+		return password, err
+	}
+	passwords := []*pulumi.StringOutput{&made.passwords.Current, &made.passwords.Previous}
+	for i, version := range args.appVersions() {
+		var given pulumi.StringInput
+		if args.Passwords != nil {
+			given = []pulumi.StringOutput{args.Passwords.Current, args.Passwords.Previous}[i]
+		}
+		password, err := add(appRole(version), fmt.Sprintf("app-v%d", version), args.appSecret(version), given)
+		if err != nil {
+			return credentials{}, err
+		}
+		*passwords[i] = password
+	}
+	backup, err := add(BackupRole, fmt.Sprintf("backup-v%d", args.PasswordVersion), args.backupSecret(), nil)
+	if err != nil {
+		return credentials{}, err
+	}
+	if made.app, err = newClientSecret(ctx, name+"-app", args, appValues(args, made.passwords.Current),
+		parent); err != nil {
+		return credentials{}, err
+	}
+	made.backup, err = newClientSecret(ctx, name+"-backup", args, backupValues(args, backup), parent)
+	return made, err
+}
+
+// newPassword registers the Secret that the operator sets the password of a role from. Without a password it makes one.
+func newPassword(ctx *pulumi.Context, name string, meta kube.Metadata, role string, password pulumi.StringInput,
+	opts ...pulumi.ResourceOption,
+) (pulumi.Resource, pulumi.StringOutput, error) {
 	if password == nil {
 		generated, keep := kube.Generate()
-		password, roleOpts = generated, append(opts[:len(opts):len(opts)], keep)
+		password, opts = generated, append(opts, keep)
 	}
-	meta := args.metadata(secretName)
 	meta.Labels[labelReload] = "true"
-	role, err := kube.NewSecretOfType(ctx, name+"-role", meta, basicAuth, pulumi.StringMap{
-		"username": pulumi.String(roleName),
+	secret, err := kube.NewSecretOfType(ctx, name, meta, basicAuth, pulumi.StringMap{
+		"username": pulumi.String(role),
 		"password": password,
-	}, roleOpts...)
+	}, opts...)
 	if err != nil {
-		return credentials{}, err
+		return nil, pulumi.StringOutput{}, err
 	}
-	kept := kube.Decoded(role, "password")
-	client, err := kube.NewSecretOfType(ctx, name, args.metadata(""), basicAuth,
-		clientValues(args, roleName, kept), append(opts, pulumi.ReplaceOnChanges([]string{"data"}))...)
-	if err != nil {
-		return credentials{}, err
-	}
-	return credentials{role: role, password: kept, client: client.Metadata.Name().Elem()}, nil
+	return secret, kube.Decoded(secret, "password"), nil
 }
 
-// clientValues are the keys that the operator's own Secrets have, as far as clients use them. The server is asked for
-// TLS, but its certificate is not checked: the operator's authority is in the Secret ai-agent-db-ca, which clients do
-// not mount yet.
-func clientValues(args Args, roleName string, password pulumi.StringOutput) pulumi.StringMap {
-	host := fmt.Sprintf("%s-rw.%s", clusterName, args.Namespace)
-	uri := pulumix.Apply(password, func(password string) string {
+// newClientSecret registers a Secret that is named by the provider, and replaced when anything in it changes: that
+// restarts those who use it, and what a pod began with stays as long as the pod.
+func newClientSecret(ctx *pulumi.Context, name string, args Args, values pulumi.StringMap, parent pulumi.ResourceOption,
+) (pulumi.StringOutput, error) {
+	secret, err := kube.NewSecretOfType(ctx, name, args.metadata(""), basicAuth, values, parent,
+		pulumi.ReplaceOnChanges([]string{"data"}))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return secret.Metadata.Name().Elem(), nil
+}
+
+// appValues lead through the pools, and for migrations past them. What those make belongs to the owner, whichever of
+// its members is logged in.
+func appValues(args Args, password pulumi.StringOutput) pulumi.StringMap {
+	role := appRole(args.PasswordVersion)
+	values := clientValues(role, password, args.host(poolerRW))
+	values[kube.KeyReadURI] = uri(role, password, args.host(poolerRO), "")
+	values[kube.KeyDirectURI] = uri(role, password, args.host(writes), "&role="+Database)
+	return values
+}
+
+// backupValues lead past the pools: a dump is one long transaction.
+func backupValues(args Args, password pulumi.StringOutput) pulumi.StringMap {
+	return clientValues(BackupRole, password, args.host(writes))
+}
+
+// clientValues are the keys that the operator's own Secrets have, as far as clients use them.
+func clientValues(role string, password pulumi.StringOutput, host string) pulumi.StringMap {
+	return pulumi.StringMap{
+		"username":  pulumi.String(role),
+		"password":  password,
+		"host":      pulumi.String(host),
+		"port":      pulumi.String(fmt.Sprint(port)),
+		"dbname":    pulumi.String(Database),
+		kube.KeyURI: uri(role, password, host, ""),
+	}
+}
+
+func uri(role string, password pulumi.StringOutput, host, parameters string) pulumi.StringOutput {
+	return pulumix.Cast[pulumi.StringOutput](pulumix.Apply(password, func(password string) string {
 		return (&url.URL{
 			Scheme:   "postgresql",
-			User:     url.UserPassword(roleName, password),
+			User:     url.UserPassword(role, password),
 			Host:     fmt.Sprintf("%s:%d", host, port),
 			Path:     Database,
-			RawQuery: "sslmode=require",
+			RawQuery: "sslmode=verify-full&sslrootcert=" + kube.DatabaseCAFile + parameters,
 		}).String()
-	})
-	return pulumi.StringMap{
-		"username": pulumi.String(roleName),
-		"password": password,
-		"host":     pulumi.String(host),
-		"port":     pulumi.String(fmt.Sprint(port)),
-		"dbname":   pulumi.String(Database),
-		"uri":      pulumix.Cast[pulumi.StringOutput](uri),
-	}
+	}))
+}
+
+// Services of a cluster, by their suffixes.
+const (
+	writes   = "-rw"
+	poolerRW = "-pooler-rw"
+	poolerRO = "-pooler-ro"
+)
+
+// host is the address of a Service of the cluster. The certificates of its servers name it in this form.
+func (a Args) host(suffix string) string { return a.Name + suffix + "." + a.Namespace }
+
+// url is the address of the database behind a Service, for people and not for programs: it has no credentials.
+func (a Args) url(suffix string) string {
+	return fmt.Sprintf("postgresql://%s:%d/%s?sslmode=verify-full", a.host(suffix), port, Database)
 }

@@ -1,6 +1,7 @@
 package hapostgres_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -66,10 +67,10 @@ func TestSynchronousReplication(t *testing.T) {
 		quorum     any
 	}{
 		"default":            {hapostgres.Settings{}, 1.0, "required", true},
-		"two confirmations":  {hapostgres.Settings{SynchronousReplicas: 2}, 2.0, "required", true},
+		"two confirmations":  {hapostgres.Settings{Instances: 4, SynchronousReplicas: 2}, 2.0, "required", true},
 		"availability first": {hapostgres.Settings{DataDurability: "preferred"}, 1.0, "preferred", false},
 		"a single instance":  {hapostgres.Settings{Instances: 1}, nil, nil, nil},
-		"a single replica":   {hapostgres.Settings{Instances: 2}, 1.0, "required", true},
+		"a single replica":   {hapostgres.Settings{Instances: 2, DataDurability: "preferred"}, 1.0, "preferred", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +92,7 @@ func TestSynchronousReplication(t *testing.T) {
 // not have.
 func TestNoFieldsThatTheOperatorDoesNotKnow(t *testing.T) {
 	object := cluster(t, validArgs())
-	for _, field := range []string{"wal", "updateStrategy", "monitoring"} {
+	for _, field := range []string{"wal", "updateStrategy"} {
 		if got := object.At("spec", field); got != nil {
 			t.Errorf("spec.%s = %v", field, got)
 		}
@@ -116,52 +117,56 @@ func TestWaitsUntilReady(t *testing.T) {
 	}
 }
 
-func TestBadArgumentsRegisterNothing(t *testing.T) {
-	args := hapostgres.Args{Store: &kube.ObjectStore{Endpoint: "s3.example.com"}, Settings: hapostgres.Settings{
-		Image:               "postgres:latest",
-		Instances:           -1,
-		SynchronousReplicas: 1,
-		DataDurability:      "eventually",
-		Storage:             hapostgres.Storage{Size: "big", WALSize: "-1Gi"},
-		Backup:              hapostgres.Backup{Schedule: "0 2 * * *", RetentionDays: -1},
-		Resources: kube.Resources{
-			Requests: kube.ResourceList{CPU: "1", Memory: "2Gi"},
-			Limits:   kube.ResourceList{Memory: "1Gi"},
-		},
-	}}
-	recording, err := pulumitest.Run(register(args), false)
-	if err == nil {
-		t.Fatal("bad arguments were accepted")
+// Who logs in does so with a password and TLS, and nobody as the owner of the tables. The operator's own rules come
+// before these, and its last one, which asks for no TLS, after them.
+func TestWhoMayConnect(t *testing.T) {
+	want := []any{
+		"hostssl all ai_agent all reject", "hostssl all all all scram-sha-256", "hostnossl all all all reject",
 	}
-	for _, want := range []string{
-		"namespace: Required", "region: Required", `image: Invalid value: "postgres:latest"`,
-		"instances: Invalid value: -1", "synchronousReplicas: Invalid value: 1",
-		`backup.schedule: Invalid value: "0 2 * * *"`, "backup.retentionDays: Invalid value: -1",
-		`store.endpoint: Invalid value: "s3.example.com"`, "store.bucket: Required", "store.region: Required",
-		`dataDurability: Unsupported value: "eventually"`, `storage.size: Invalid value: "big"`,
-		`storage.walSize: Invalid value: "-1Gi"`, `resources.requests.memory: Invalid value: "2Gi"`,
-	} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error does not contain %q:\n%v", want, err)
-		}
+	if got := cluster(t, validArgs()).At("spec", "postgresql", "pg_hba"); !reflect.DeepEqual(got, want) {
+		t.Errorf("pg_hba = %v, want %v", got, want)
 	}
-	if len(recording.Resources) > 0 {
-		t.Errorf("registered %v", recording.References())
+	if got := cluster(t, validArgs()).At("spec", "enableSuperuserAccess"); got != false {
+		t.Errorf("enableSuperuserAccess = %v", got)
 	}
 }
 
-func TestImage(t *testing.T) {
-	for image, valid := range map[string]bool{
-		hapostgres.DefaultImage:                                                  true,
-		"registry.example.com:5000/postgresql:17.7-system-trixie":                true,
-		"ghcr.io/cloudnative-pg/postgresql:18@sha256:" + strings.Repeat("0", 64): true,
-		"ghcr.io/cloudnative-pg/postgresql:16.1":                                 false,
-		"ghcr.io/cloudnative-pg/postgresql:latest":                               false,
-		"ghcr.io/cloudnative-pg/postgresql":                                      false,
-	} {
-		problems := hapostgres.Settings{Image: image}.Validate(nil)
-		if got := len(problems) == 0; got != valid {
-			t.Errorf("%q valid: %v, want %v (%v)", image, got, valid, problems)
+func TestDrains(t *testing.T) {
+	args := validArgs()
+	object := cluster(t, args)
+	if object.At("spec", "enablePDB") != true || object.At("spec", "nodeMaintenanceWindow") != nil {
+		t.Errorf("enablePDB = %v, nodeMaintenanceWindow = %v, want true and none",
+			object.At("spec", "enablePDB"), object.At("spec", "nodeMaintenanceWindow"))
+	}
+	args.Maintenance = true
+	want := map[string]any{"inProgress": true, "reusePVC": true}
+	if got := cluster(t, args).At("spec", "nodeMaintenanceWindow"); !reflect.DeepEqual(got, want) {
+		t.Errorf("nodeMaintenanceWindow = %v, want %v", got, want)
+	}
+}
+
+func TestInstancesAreSpread(t *testing.T) {
+	object := cluster(t, validArgs())
+	pods := map[string]any{"cnpg.io/cluster": "ai-agent-db", "cnpg.io/podRole": "instance"}
+	for i, topology := range []string{"topology.kubernetes.io/zone", "kubernetes.io/hostname"} {
+		want := map[string]any{
+			"maxSkew": 1.0, "topologyKey": topology, "whenUnsatisfiable": "ScheduleAnyway",
+			"labelSelector": map[string]any{"matchLabels": pods},
+		}
+		if got := object.At("spec", "topologySpreadConstraints", i); !reflect.DeepEqual(got, want) {
+			t.Errorf("constraint %d = %v, want %v", i, got, want)
+		}
+	}
+}
+
+// Every name derives from the cluster's, so that two live in one namespace.
+func TestNames(t *testing.T) {
+	args := storeArgs()
+	args.Name = "other"
+	for _, object := range pulumitest.Up(t, register(args)).Resources {
+		name, named := object.At("metadata", "name").(string)
+		if named && name != "other" && !strings.HasPrefix(name, "other-") {
+			t.Errorf("%s is named %s", object.Type, name)
 		}
 	}
 }

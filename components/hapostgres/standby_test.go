@@ -26,14 +26,15 @@ func standbyArgs() hapostgres.Args {
 		PrimaryRegion: "us-east-1",
 		Store:         kube.ObjectStore{Region: "us-east-1", Bucket: "backups-us-east-1"},
 	}
-	args.AppPassword = pulumi.ToSecret(pulumi.String("the/primary's")).(pulumi.StringOutput)
+	password := pulumi.ToSecret(pulumi.String("the/primary's")).(pulumi.StringOutput)
+	args.Passwords = &hapostgres.Passwords{Current: password}
 	return args
 }
 
 // promotedArgs are those of the standby's region once it is the primary one.
 func promotedArgs() hapostgres.Args {
 	args := standbyArgs()
-	args.Standby, args.AppPassword = nil, nil
+	args.Standby, args.Passwords = nil, nil
 	return args
 }
 
@@ -46,8 +47,8 @@ func TestStandbyFollowsThePrimaryRegion(t *testing.T) {
 		t.Errorf("makes a database of its own: %v", got)
 	}
 	for i, want := range []struct{ name, path, server string }{
-		{"this-region", "s3://backups-us-west-2/postgres", "us-west-2"},
-		{"primary-region", "s3://backups-us-east-1/postgres", "us-east-1"},
+		{"this-region", "s3://backups-us-west-2/postgres/us-west-2", "ai-agent-db-17"},
+		{"primary-region", "s3://backups-us-east-1/postgres/us-east-1", "ai-agent-db-17"},
 	} {
 		archive := func(field string) any {
 			return object.At("spec", "externalClusters", i, "barmanObjectStore", field)
@@ -57,8 +58,9 @@ func TestStandbyFollowsThePrimaryRegion(t *testing.T) {
 			t.Errorf("archive %d is %v, want %v", i, object.At("spec", "externalClusters", i), want)
 		}
 	}
-	if got := object.At("spec", "backup", "barmanObjectStore", "serverName"); got != "us-west-2" {
-		t.Errorf("archives as %v, want us-west-2", got)
+	own := object.At("spec", "backup", "barmanObjectStore", "destinationPath")
+	if own != "s3://backups-us-west-2/postgres/us-west-2" {
+		t.Errorf("archives to %v", own)
 	}
 }
 
@@ -74,7 +76,7 @@ func TestPromotion(t *testing.T) {
 	if got := primary.At("spec", "replica"); !reflect.DeepEqual(got, want) {
 		t.Errorf("replica of the primary = %v, want %v", got, want)
 	}
-	for i := range 2 {
+	for i := range 3 {
 		before := standby.At("spec", "externalClusters", i, "name")
 		if after := primary.At("spec", "externalClusters", i, "name"); after != before {
 			t.Errorf("external cluster %v becomes %v", before, after)
@@ -106,7 +108,7 @@ func TestStandbyIsChecked(t *testing.T) {
 		want   string
 	}{
 		"without a store of its own": {func(a *hapostgres.Args) { a.Store = nil }, "standby: Forbidden"},
-		"without the password":       {func(a *hapostgres.Args) { a.AppPassword = nil }, "standby: Forbidden"},
+		"without the passwords":      {func(a *hapostgres.Args) { a.Passwords = nil }, "standby: Forbidden"},
 		"of nobody": {
 			func(a *hapostgres.Args) { a.Standby.PrimaryRegion = "" },
 			"standby.primaryRegion: Required",
@@ -149,31 +151,40 @@ func secretData(t *testing.T, recording *pulumitest.Recording, name string) map[
 }
 
 func TestCredentials(t *testing.T) {
-	for role, suffix := range map[string]string{"ai_agent": "app", "ai_agent_backup": "backup"} {
-		name := "ai-agent-db-eu-west-1-" + suffix
-		recording := pulumitest.UpRevealed(t, register(storeArgs()))
-		set, used := secretData(t, recording, name+"-role"), secretData(t, recording, name)
-		if set["username"] != role || len(set["password"]) < 26 {
-			t.Errorf("the operator gets %v, want %s and a password of at least 128 bits", set, role)
-		}
-		// Clients get what is stored, which is what an earlier run drew.
-		password := "first-password-of-" + name + "-role"
-		want := map[string]string{
-			"username": role,
-			"password": password,
+	const name = "ai-agent-db-eu-west-1"
+	// Clients get what is stored, which is what an earlier run drew.
+	appPassword, backupPassword := "first-password-of-"+name+"-app-v1", "first-password-of-"+name+"-backup-v1"
+	address := func(role, password, host, more string) string {
+		return fmt.Sprintf("postgresql://%s:%s@ai-agent-db-%s.ai-agent:5432/ai_agent?sslmode=verify-full"+
+			"&sslrootcert=/run/secrets/database/ca.crt%s", role, password, host, more)
+	}
+	recording := pulumitest.UpRevealed(t, register(storeArgs()))
+	for client, want := range map[string]map[string]string{
+		"app": {
+			"username":   "ai_agent_1",
+			"password":   appPassword,
+			"host":       "ai-agent-db-pooler-rw.ai-agent",
+			"port":       "5432",
+			"dbname":     "ai_agent",
+			"uri":        address("ai_agent_1", appPassword, "pooler-rw", ""),
+			"read-uri":   address("ai_agent_1", appPassword, "pooler-ro", ""),
+			"direct-uri": address("ai_agent_1", appPassword, "rw", "&role=ai_agent"),
+		},
+		"backup": {
+			"username": "ai_agent_backup",
+			"password": backupPassword,
 			"host":     "ai-agent-db-rw.ai-agent",
 			"port":     "5432",
 			"dbname":   "ai_agent",
-			"uri": fmt.Sprintf("postgresql://%s:%s@ai-agent-db-rw.ai-agent:5432/ai_agent?sslmode=require",
-				role, password),
+			"uri":      address("ai_agent_backup", backupPassword, "rw", ""),
+		},
+	} {
+		set := secretData(t, recording, name+"-"+client+"-v1")
+		if set["username"] != want["username"] || len(set["password"]) < 26 {
+			t.Errorf("the operator gets %v, want %s and a password of at least 128 bits", set, want["username"])
 		}
-		if !reflect.DeepEqual(used, want) {
+		if used := secretData(t, recording, name+"-"+client); !reflect.DeepEqual(used, want) {
 			t.Errorf("clients get %v, want %v", used, want)
-		}
-		for _, secret := range []string{name, name + "-role"} {
-			if got := recording.Find(t, secretType, secret).At("type"); got != "kubernetes.io/basic-auth" {
-				t.Errorf("%s has type %v", secret, got)
-			}
 		}
 	}
 }
@@ -182,7 +193,7 @@ func TestPasswordIsKept(t *testing.T) {
 	recording := pulumitest.Up(t, register(storeArgs()))
 	for _, role := range []string{"app", "backup"} {
 		name := "ai-agent-db-eu-west-1-" + role
-		if got := recording.Find(t, secretType, name+"-role").IgnoreChanges; !slices.Equal(got, []string{"data"}) {
+		if got := recording.Find(t, secretType, name+"-v1").IgnoreChanges; !slices.Equal(got, []string{"data"}) {
 			t.Errorf("a run makes a new password for %s: ignoreChanges = %v", role, got)
 		}
 		client := recording.Find(t, secretType, name)
@@ -195,7 +206,7 @@ func TestPasswordIsKept(t *testing.T) {
 func TestStandbyHasThePasswordOfThePrimary(t *testing.T) {
 	const name = "ai-agent-db-eu-west-1-app"
 	recording := pulumitest.UpRevealed(t, register(standbyArgs()))
-	if got := recording.Find(t, secretType, name+"-role").IgnoreChanges; got != nil {
+	if got := recording.Find(t, secretType, name+"-v1").IgnoreChanges; got != nil {
 		t.Errorf("a new password of the primary does not reach the standby: ignoreChanges = %v", got)
 	}
 	data := secretData(t, recording, name)

@@ -68,9 +68,14 @@ func (a Args) scrapeJobs() []scrapeJob {
 	redis.Value = "ai-agent-redis"
 	kubeState := job(a.Namespace, nameKubeState)
 	kubeState.HonorLabels = true
+	// Instances and pools have the label of their cluster in common, and differ in their role.
+	database := func(name, role string) scrapeJob {
+		return scrapeJob{
+			Name: name, Namespace: a.AppNamespace, Label: "cnpg_io_podRole", Value: role, Port: metricsPort,
+		}
+	}
 	return []scrapeJob{
-		api, redis,
-		{Name: "postgres", Namespace: a.AppNamespace, Label: "cnpg_io_podRole", Value: "instance", Port: metricsPort},
+		api, redis, database("postgres", "instance"), database("pgbouncer", "pooler"),
 		job(a.Namespace, namePrometheus), job(a.Namespace, nameAlertmanager), job(a.Namespace, nameLoki), kubeState,
 		job(a.NodeNamespace, nameNodeExporter), job(a.NodeNamespace, nameCollector),
 	}

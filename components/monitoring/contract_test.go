@@ -135,13 +135,35 @@ func bucketsOf(name string) []string {
 // checkLabels reports labels that are missing from a series below node.
 func (s series) checkLabels(node parser.Node, names []string) []string {
 	var problems []string
-	parser.Inspect(node, func(node parser.Node, _ []parser.Node) error {
-		if selector, ok := node.(*parser.VectorSelector); ok {
+	parser.Inspect(node, func(node parser.Node, path []parser.Node) error {
+		if selector, ok := node.(*parser.VectorSelector); ok && !onlyMatched(append(path, node)) {
 			problems = append(problems, s.checkMetric(selector.Name, names...)...)
 		}
 		return nil
 	})
 	return problems
+}
+
+// onlyMatched is true below the side of an operation whose labels do not get into the result: the one that group_left
+// or group_right leaves.
+func onlyMatched(path []parser.Node) bool {
+	for i, node := range path[:len(path)-1] {
+		binary, ok := node.(*parser.BinaryExpr)
+		if !ok || binary.VectorMatching == nil {
+			continue
+		}
+		switch binary.VectorMatching.Card {
+		case parser.CardManyToOne:
+			if path[i+1] == binary.RHS {
+				return true
+			}
+		case parser.CardOneToMany:
+			if path[i+1] == binary.LHS {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // addRecorded adds the series that rules record: they have the labels by which their expressions group, and their own.
@@ -243,6 +265,9 @@ func TestContractFails(t *testing.T) {
 		{"grouping of a counter by le", `sum by (le) (rate(ai_agent_llm_calls_total[5m]))`,
 			"ai_agent_llm_calls_total has no label le"},
 		{"matching", `redis_up == on (color) redis_up`, "redis_up has no label color"},
+		{"label of the many", `sum by (pod) (kube_pod_info * on (node) group_left () kube_node_info)`, ""},
+		{"label of the one", `sum by (pod) (kube_node_info * on (node) group_right () kube_node_created)`,
+			"kube_node_created has no label pod"},
 		{"pod that scraping must not add", `kube_cronjob_created{node="n"}`, "kube_cronjob_created has no label node"},
 		{"inside of functions", `absent(pg_up == 1)`, "unknown metric pg_up"},
 		{"syntax", `sum(`, "unclosed left parenthesis"},

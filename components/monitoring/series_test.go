@@ -109,7 +109,7 @@ func targetLabels(job string) []string {
 	switch job {
 	case nameKubeState:
 		return labels
-	case "kubelet-cadvisor":
+	case "kubelet", "kubelet-cadvisor":
 		return append(labels, "node", "zone")
 	default:
 		return append(labels, "namespace", "pod", "container", "node", "zone")
@@ -159,7 +159,7 @@ func TestRecordings(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	jobs := []string{"kubelet-cadvisor"}
+	jobs := []string{"kubelet", "kubelet-cadvisor"}
 	for _, job := range (Args{}).scrapeJobs() {
 		if job.Name != "ai-agent-api" {
 			jobs = append(jobs, job.Name)

@@ -46,6 +46,9 @@ type AWS struct {
 	Environment string
 	// AccountID is the account in which it is made, 12 digits. Required.
 	AccountID string
+	// Databases are the names of the databases, whose pods have ServiceAccounts of these names. They write and read the
+	// archives in the buckets.
+	Databases []string
 }
 
 // Shared is what the regions have in common. Its fields are nil without AWS.

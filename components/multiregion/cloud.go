@@ -99,10 +99,7 @@ func (s *stack) identities(region string) []eks.Identity {
 		primary := backups.BucketName(prefix, s.args.Primary)
 		archives = append(archives, backups.Read(scope, primary, backups.FolderDatabase)...)
 	}
-	return []eks.Identity{
-		{
-			Name: "database", Namespace: "ai-agent", ServiceAccount: "ai-agent-db", Permissions: archives,
-		},
+	identities := []eks.Identity{
 		{
 			Name: "backup", Namespace: "ai-agent", ServiceAccount: "ai-agent-backup",
 			Permissions: backups.Write(scope, own, backups.FolderLogical),
@@ -112,4 +109,10 @@ func (s *stack) identities(region string) []eks.Identity {
 			Permissions: backups.Write(scope, own, backups.FolderLogs),
 		},
 	}
+	for _, database := range s.args.AWS.Databases {
+		identities = append(identities, eks.Identity{
+			Name: database, Namespace: "ai-agent", ServiceAccount: database, Permissions: archives,
+		})
+	}
+	return identities
 }

@@ -42,7 +42,7 @@ func servicePort(name string, number int) *corev1.ServicePortArgs {
 	}
 }
 
-// disruptionBudget lets a drain take one of the two pods of a shard. It is one budget a shard, not one for the
+// disruptionBudget lets a drain take one of the pods of a shard. It is one budget a shard, not one for the
 // cluster: a pod whose disk keeps it on the drained machine waits there until the end of the drain, and must not hold
 // up the pods of other shards. It counts what stays and not what goes: for a selector that takes a part of a
 // StatefulSet, Kubernetes reckons maxUnavailable from the whole one. A pod that is not ready never stands in the way.
@@ -51,7 +51,7 @@ func disruptionBudget(args Args, shard string) *policyv1.PodDisruptionBudgetArgs
 	return &policyv1.PodDisruptionBudgetArgs{
 		Metadata: args.metadata(Name + "-" + shard).Args(),
 		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MinAvailable:               pulumi.Int(1),
+			MinAvailable:               pulumi.Int(args.FollowersPerLeader),
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 			Selector:                   kube.MatchLabels(selector),
 		},

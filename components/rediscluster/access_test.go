@@ -1,6 +1,9 @@
 package rediscluster
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +63,8 @@ func TestAccess(t *testing.T) {
 		{"application with a wrong password", Username, "wrong", []string{"get", "first:0"}, false},
 		{"operator looks", "operator", operatorPassword, []string{"cluster", "nodes"}, true},
 		{"operator reads", "operator", operatorPassword, []string{"get", "first:0"}, false},
+		{"operator deletes", "operator", operatorPassword, []string{"del", "first:0"}, false},
+		{"operator copies a key out", "operator", operatorPassword, []string{"dump", "first:0"}, false},
 		{"operator resets the node", "operator", operatorPassword, []string{"cluster", "reset"}, false},
 		{"operator takes slots", "operator", operatorPassword, []string{"cluster", "delslots", "1"}, false},
 		{"replica of this shard", "replica", replicaPassword(0), []string{"ping"}, true},
@@ -112,4 +117,10 @@ func TestExporterSeesTheMemoryLimit(t *testing.T) {
 	if !strings.Contains(output, "\nmaxmemory:33554432") {
 		t.Errorf("INFO does not tell the limit of 33554432 bytes:\n%s", output)
 	}
+}
+
+// replicaPassword returns what start.sh derives for a shard.
+func replicaPassword(shard int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s shard %d", operatorPassword, shard))
+	return hex.EncodeToString(sum[:])
 }

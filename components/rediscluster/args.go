@@ -2,6 +2,7 @@ package rediscluster
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,15 +22,31 @@ type Args struct {
 	Region    string
 	// Image has redis-server, redis-cli and a POSIX shell with coreutils. Default DefaultImage.
 	Image string
-	// Leaders is the number of shards, at least 3 and as many as there are machines for; default 3. Each has
-	// one follower. It is fixed for the life of the cluster: see the package's documentation.
+	// Leaders is the number of shards, at least 3 and as many as there are machines for; default 3. It may change:
+	// the slots move to where they belong before leaders go and after they came.
 	Leaders int
+	// FollowersPerLeader is the number of copies of each shard, 1 to 3; default 1. There is a machine more than that.
+	FollowersPerLeader int
 	// Resources of each node. Default: requests 500m and 1Gi, limits 1 CPU and 2Gi.
 	Resources kube.Resources
-	// MaxMemory is what a node's data may take, at most three quarters of the memory limit: the rest is for the
-	// copies that a rewrite of the append-only file makes, and for buffers. Default: half of the limit.
+	// MaxMemory is what a node's data may take, at most three quarters of the memory limit, which is the default. The
+	// rest is for Redis itself, for buffers, and for the copies of pages that are written while the append-only file is
+	// rewritten. Where writes touch more than about a fifth of the data within the minute or so that this takes, the
+	// node would run out of memory: give half of the limit there.
 	MaxMemory string
-	Storage   Storage
+	// EvictionPolicy is what happens at MaxMemory, one of Redis's names. Default allkeys-lru: the least recently used
+	// keys go.
+	EvictionPolicy string
+	Storage        Storage
+	// TLSSecretName is a Secret of the namespace with the keys tls.crt, tls.key and ca.crt. With it, clients and nodes
+	// speak TLS only; see the package's documentation. Default: no TLS.
+	TLSSecretName string
+}
+
+// evictionPolicies are all that Redis 8 has. https://redis.io/docs/latest/develop/reference/eviction/
+var evictionPolicies = []string{
+	"allkeys-lfu", "allkeys-lru", "allkeys-random", "noeviction",
+	"volatile-lfu", "volatile-lru", "volatile-random", "volatile-ttl",
 }
 
 // Storage describes the disk of each node.
@@ -48,13 +65,19 @@ func (a Args) withDefaults() Args {
 	if a.Leaders == 0 {
 		a.Leaders = 3
 	}
+	if a.FollowersPerLeader == 0 {
+		a.FollowersPerLeader = 1
+	}
+	if a.EvictionPolicy == "" {
+		a.EvictionPolicy = "allkeys-lru"
+	}
 	a.Resources = a.Resources.Default(kube.Resources{
 		Requests: kube.ResourceList{CPU: "500m", Memory: "1Gi"},
 		Limits:   kube.ResourceList{CPU: "1", Memory: "2Gi"},
 	})
 	if a.MaxMemory == "" {
 		if limit, err := resource.ParseQuantity(a.Resources.Limits.Memory); err == nil {
-			a.MaxMemory = resource.NewQuantity(limit.Value()/2, resource.BinarySI).String()
+			a.MaxMemory = resource.NewQuantity(limit.Value()/4*3, resource.BinarySI).String()
 		}
 	}
 	if a.Storage.Size == "" {
@@ -81,6 +104,18 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 		problems = append(problems, field.Invalid(path.Child("leaders"), a.Leaders,
 			"must be at least 3: with fewer there is no majority without the failed one"))
 	}
+	if a.FollowersPerLeader < 1 || a.FollowersPerLeader > maxFollowers {
+		problems = append(problems, field.Invalid(path.Child("followersPerLeader"), a.FollowersPerLeader,
+			"must be 1 to 3: without one, a shard ends with its machine, and every one takes memory and traffic"))
+	}
+	if !slices.Contains(evictionPolicies, a.EvictionPolicy) {
+		problems = append(problems, field.NotSupported(path.Child("evictionPolicy"), a.EvictionPolicy, evictionPolicies))
+	}
+	if a.TLSSecretName != "" {
+		for _, problem := range validation.IsDNS1123Subdomain(a.TLSSecretName) {
+			problems = append(problems, field.Invalid(path.Child("tlsSecretName"), a.TLSSecretName, problem))
+		}
+	}
 	return append(problems, a.validateSizes(path)...)
 }
 
@@ -97,7 +132,7 @@ func (a Args) validateSizes(path *field.Path) field.ErrorList {
 	limit, size := resource.MustParse(a.Resources.Limits.Memory), resource.MustParse(a.Storage.Size)
 	if limit.Value() < minMemory {
 		problems = append(problems, field.Invalid(path.Child("resources", "limits", "memory"),
-			a.Resources.Limits.Memory, "must be at least 64Mi: Redis itself and its buffers take about half of that"))
+			a.Resources.Limits.Memory, "must be at least 128Mi: Redis itself and its buffers take about 32Mi"))
 	}
 	if a.maxMemory() > limit.Value()/4*3 {
 		problems = append(problems, field.Invalid(path.Child("maxMemory"), a.MaxMemory,
@@ -110,8 +145,12 @@ func (a Args) validateSizes(path *field.Path) field.ErrorList {
 	return problems
 }
 
-// minMemory is the least memory limit, in bytes.
-const minMemory = 64 << 20
+const (
+	// minMemory is the least memory limit, in bytes.
+	minMemory = 128 << 20
+	// maxFollowers is the largest FollowersPerLeader.
+	maxFollowers = 3
+)
 
 // maxMemory returns MaxMemory in bytes.
 func (a Args) maxMemory() int64 {

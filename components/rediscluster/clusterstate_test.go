@@ -12,6 +12,24 @@ type nodeState struct {
 	id, host, flags, leaderID, link, slots string
 }
 
+// owned returns the slots that the node has, without notes of those that are on their way.
+func (n nodeState) owned() []int {
+	var slots []int
+	for entry := range strings.FieldsSeq(n.slots) {
+		if strings.HasPrefix(entry, "[") {
+			continue
+		}
+		var first, last int
+		if count, _ := fmt.Sscanf(entry, "%d-%d", &first, &last); count == 1 {
+			last = first
+		}
+		for slot := first; slot <= last; slot++ {
+			slots = append(slots, slot)
+		}
+	}
+	return slots
+}
+
 // nodes returns the nodes that the pod's node has met.
 func (p *testPod) nodes() ([]nodeState, error) {
 	output, err := p.asOperator("cluster", "nodes")
@@ -85,15 +103,18 @@ func (c *testCluster) seenCorrectlyBy(pod *testPod) error {
 	if err != nil {
 		return err
 	}
-	if len(nodes) != 6 {
+	if len(nodes) != len(c.pods()) {
 		return fmt.Errorf("%s knows %d nodes: %+v", pod.name, len(nodes), nodes)
 	}
-	ranges := []string{"0-5460", "5461-10921", "10922-16383"}
-	for index, want := range ranges {
-		lead, follow := nodes[c.leaders[index].name], nodes[c.followers[index].name]
-		if !strings.Contains(lead.flags, "master") || lead.slots != want || lead.link != "connected" {
-			return fmt.Errorf("%s sees leader %d as %+v", pod.name, index, lead)
+	shards := len(c.leaders)
+	for index, leader := range c.leaders {
+		lead, share := nodes[leader.name], 16384*(index+1)/shards-16384*index/shards
+		if !strings.Contains(lead.flags, "master") || len(lead.owned()) != share || lead.link != "connected" {
+			return fmt.Errorf("%s sees leader %d, who should have %d slots, as %+v", pod.name, index, share, lead)
 		}
+	}
+	for index, follower := range c.followers {
+		lead, follow := nodes[c.leaders[index%shards].name], nodes[follower.name]
 		if follow.leaderID != lead.id || follow.link != "connected" || strings.Contains(follow.flags, "fail") {
 			return fmt.Errorf("%s sees follower %d as %+v", pod.name, index, follow)
 		}

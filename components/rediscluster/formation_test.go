@@ -1,10 +1,21 @@
 package rediscluster
 
 import (
+	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"testing"
 )
+
+// TestMain lets more tests run side by side than there are processors: they wait for servers most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // formedCluster returns a cluster of six nodes that formed itself and holds keys with the prefix "first".
 func formedCluster(t *testing.T) *testCluster {

@@ -14,18 +14,25 @@ const (
 	metricsPort = 9121
 )
 
-// role is what a pod is at the start of the cluster, and what it returns to.
+// role is what a pod is at the start of the cluster, and what it returns to. There is a StatefulSet for each.
 type role string
 
-const (
-	leader   role = "leader"
-	follower role = "follower"
-)
+const leader role = "leader"
+
+// follower returns the role of the followers of a rank, which begins at 1.
+func follower(rank int) role {
+	if rank == 1 {
+		return "follower"
+	}
+	return role("follower-" + strconv.Itoa(rank))
+}
 
 const (
 	headless = Name + "-headless"
+	// reshard is the workload of the Jobs that move slots.
+	reshard = Name + "-reshard"
 
-	// labelInstance tells the pods of the two StatefulSets apart.
+	// labelInstance tells the pods of the StatefulSets apart.
 	labelInstance = "app.kubernetes.io/instance"
 	// labelPodIndex is set by Kubernetes: the number of a pod in its StatefulSet, here the number of its shard.
 	labelPodIndex = "apps.kubernetes.io/pod-index"
@@ -36,6 +43,15 @@ func (r role) object() string { return Name + "-" + string(r) }
 // selector returns the labels of the pods of one StatefulSet.
 func (r role) selector() map[string]string {
 	return kube.Merge(kube.Selector(Name), map[string]string{labelInstance: r.object()})
+}
+
+// followers returns the roles of all followers, by rank.
+func (a Args) followers() []role {
+	var roles []role
+	for rank := range a.FollowersPerLeader {
+		roles = append(roles, follower(rank+1))
+	}
+	return roles
 }
 
 // labels returns the labels of an object that belongs to the whole cluster.
@@ -52,15 +68,17 @@ func (a Args) endpoint(pod string) string {
 	return fmt.Sprintf("%s.%s.%s.svc.cluster.local:%d", pod, headless, a.Namespace, port)
 }
 
-// endpoints returns the endpoints of all pods of one StatefulSet.
-func (a Args) endpoints(r role) []string {
+// endpoints returns the endpoints of all pods of the StatefulSets of some roles, one role after the other.
+func (a Args) endpoints(roles ...role) []string {
 	var endpoints []string
-	for index := range a.Leaders {
-		endpoints = append(endpoints, a.endpoint(r.object()+"-"+strconv.Itoa(index)))
+	for _, r := range roles {
+		for index := range a.Leaders {
+			endpoints = append(endpoints, a.endpoint(r.object()+"-"+strconv.Itoa(index)))
+		}
 	}
 	return endpoints
 }
 
 func (a Args) addresses() []string {
-	return append(a.endpoints(leader), a.endpoints(follower)...)
+	return append(a.endpoints(leader), a.endpoints(a.followers()...)...)
 }

@@ -22,12 +22,15 @@ const (
 	dataVolume, dataPath     = "data", "/data"
 	// runVolume holds the configuration with the passwords, in memory.
 	runVolume, runPath = "run", "/run/redis"
+	// tlsVolume has the key of the nodes and caVolume only the authority; a container has one of them at tlsPath.
+	tlsVolume, caVolume, tlsPath = "tls", "tls-ca", "/run/secrets/redis"
 )
 
-// podParts are the objects that the pods refer to, by name, and the checksum of the scripts.
+// podParts are what the pods refer to: Secrets by name, and the scripts with their checksum.
 type podParts struct {
-	appSecret, operatorSecret, exporterSecret, scripts pulumi.StringOutput
-	checksum                                           string
+	appSecret, operatorSecret, exporterSecret pulumi.StringOutput
+	scripts                                   pulumi.Resource
+	checksum                                  string
 }
 
 func podTemplate(args Args, r role, parts podParts) *corev1.PodTemplateSpecArgs {
@@ -46,11 +49,11 @@ func podTemplate(args Args, r role, parts podParts) *corev1.PodTemplateSpecArgs 
 			SecurityContext:               kube.PodSecurity(uid),
 			Affinity:                      affinity(r),
 			TopologySpreadConstraints:     kube.SpreadAcrossZones(r.selector()),
-			Volumes:                       volumes(parts),
+			Volumes:                       volumes(args, parts),
 			Containers: corev1.ContainerArray{
 				redisContainer(args, parts),
 				agentContainer(args, parts),
-				exporterContainer(parts),
+				exporterContainer(args, parts),
 			},
 		},
 	}
@@ -65,10 +68,11 @@ func redisContainer(args Args, parts podParts) *corev1.ContainerArgs {
 			&corev1.ContainerPortArgs{Name: pulumi.String("redis"), ContainerPort: pulumi.Int(port)},
 			&corev1.ContainerPortArgs{Name: pulumi.String("bus"), ContainerPort: pulumi.Int(busPort)},
 		},
-		Env: append(commonEnv(args, parts),
+		Env: append(podEnv(args, parts),
 			kube.Env("DATA_DIR", dataPath),
 			kube.Env("RUN_DIR", runPath),
 			kube.Env("MAXMEMORY", strconv.FormatInt(args.maxMemory(), 10)),
+			kube.Env("MAXMEMORY_POLICY", args.EvictionPolicy),
 			kube.Env("APP_USERNAME", Username),
 			kube.EnvFromSecret("APP_PASSWORD", parts.appSecret, PasswordKey),
 			kube.EnvFromSecret("EXPORTER_PASSWORD", parts.exporterSecret, PasswordKey),
@@ -81,11 +85,10 @@ func redisContainer(args Args, parts podParts) *corev1.ContainerArgs {
 		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
 			Exec: &corev1.ExecActionArgs{Command: pulumi.ToStringArray([]string{scriptPath + "/stop.sh"})},
 		}},
-		VolumeMounts: corev1.VolumeMountArray{
-			scriptMount(),
+		VolumeMounts: append(mounts(args, tlsVolume),
 			&corev1.VolumeMountArgs{Name: pulumi.String(dataVolume), MountPath: pulumi.String(dataPath)},
 			&corev1.VolumeMountArgs{Name: pulumi.String(runVolume), MountPath: pulumi.String(runPath)},
-		},
+		),
 	}
 }
 
@@ -96,27 +99,37 @@ func agentContainer(args Args, parts podParts) *corev1.ContainerArgs {
 		Name:    pulumi.String("agent"),
 		Image:   pulumi.String(args.Image),
 		Command: pulumi.ToStringArray([]string{scriptPath + "/agent.sh"}),
-		Env:     commonEnv(args, parts),
+		Env:     podEnv(args, parts),
 		Resources: kube.Resources{
 			Requests: kube.ResourceList{CPU: "10m", Memory: "16Mi"},
 			Limits:   kube.ResourceList{CPU: "250m", Memory: "64Mi"},
 		}.Args(),
 		SecurityContext: kube.ContainerSecurity(),
-		VolumeMounts:    corev1.VolumeMountArray{scriptMount()},
+		VolumeMounts:    mounts(args, caVolume),
 	}
 }
 
-// commonEnv is what lib.sh and agent.sh document.
-func commonEnv(args Args, parts podParts) corev1.EnvVarArray {
-	return corev1.EnvVarArray{
+// podEnv is what the scripts of a node need.
+func podEnv(args Args, parts podParts) corev1.EnvVarArray {
+	return append(clientEnv(args, parts),
 		envFromField("POD_NAME", "metadata.name"),
 		envFromField("POD_IP", "status.podIP"),
 		kube.Env("REDIS_PORT", strconv.Itoa(port)),
 		kube.Env("SELF", args.endpoint("$(POD_NAME)")),
+		kube.Env("FOLLOWERS", strings.Join(args.endpoints(args.followers()...), " ")),
+	)
+}
+
+// clientEnv is what lib.sh needs to ask the nodes.
+func clientEnv(args Args, parts podParts) corev1.EnvVarArray {
+	env := corev1.EnvVarArray{
 		kube.Env("LEADERS", strings.Join(args.endpoints(leader), " ")),
-		kube.Env("FOLLOWERS", strings.Join(args.endpoints(follower), " ")),
 		kube.EnvFromSecret("REDISCLI_AUTH", parts.operatorSecret, PasswordKey),
 	}
+	if args.TLSSecretName != "" {
+		env = append(env, kube.Env("TLS_DIR", tlsPath))
+	}
+	return env
 }
 
 func envFromField(name, path string) *corev1.EnvVarArgs {
@@ -132,29 +145,48 @@ func probe(script string, timing kube.ProbeTiming) *corev1.ProbeArgs {
 	return kube.ExecProbe([]string{scriptPath + "/" + script}, timing)
 }
 
-func scriptMount() *corev1.VolumeMountArgs {
-	return &corev1.VolumeMountArgs{
+// mounts are the scripts, and for TLS one of the volumes tlsVolume and caVolume.
+func mounts(args Args, tls string) corev1.VolumeMountArray {
+	mounts := corev1.VolumeMountArray{&corev1.VolumeMountArgs{
 		Name:      pulumi.String(scriptVolume),
 		MountPath: pulumi.String(scriptPath),
 		ReadOnly:  pulumi.Bool(true),
+	}}
+	if args.TLSSecretName != "" {
+		mounts = append(mounts, kube.CAMount(tls, tlsPath))
 	}
+	return mounts
 }
 
-func volumes(parts podParts) corev1.VolumeArray {
-	return corev1.VolumeArray{
-		&corev1.VolumeArgs{
-			Name: pulumi.String(scriptVolume),
-			ConfigMap: &corev1.ConfigMapVolumeSourceArgs{
-				Name:        parts.scripts,
-				DefaultMode: pulumi.Int(0o555),
-			},
+func volumes(args Args, parts podParts) corev1.VolumeArray {
+	volumes := append(clientVolumes(args), &corev1.VolumeArgs{
+		Name: pulumi.String(runVolume),
+		EmptyDir: &corev1.EmptyDirVolumeSourceArgs{
+			Medium:    pulumi.String("Memory"),
+			SizeLimit: pulumi.String("1Mi"),
 		},
-		&corev1.VolumeArgs{
-			Name: pulumi.String(runVolume),
-			EmptyDir: &corev1.EmptyDirVolumeSourceArgs{
-				Medium:    pulumi.String("Memory"),
-				SizeLimit: pulumi.String("1Mi"),
-			},
-		},
+	})
+	if args.TLSSecretName != "" {
+		volumes = append(volumes, &corev1.VolumeArgs{
+			Name:   pulumi.String(tlsVolume),
+			Secret: &corev1.SecretVolumeSourceArgs{SecretName: pulumi.String(args.TLSSecretName)},
+		})
 	}
+	return volumes
+}
+
+// clientVolumes are what mounts mounts into a container that has no key of its own. The name of the scripts is the
+// plain one: a Job that depended on the ConfigMap's output would be replaced with it.
+func clientVolumes(args Args) corev1.VolumeArray {
+	volumes := corev1.VolumeArray{&corev1.VolumeArgs{
+		Name: pulumi.String(scriptVolume),
+		ConfigMap: &corev1.ConfigMapVolumeSourceArgs{
+			Name:        pulumi.String(Name),
+			DefaultMode: pulumi.Int(0o555),
+		},
+	}}
+	if args.TLSSecretName != "" {
+		volumes = append(volumes, kube.CAVolume(caVolume, args.TLSSecretName))
+	}
+	return volumes
 }

@@ -35,15 +35,73 @@ func TestNew(t *testing.T) {
 	if recording.RegisteredOutputs != 2 {
 		t.Errorf("outputs were registered %d times, not for the component and the stack", recording.RegisteredOutputs)
 	}
-	set := recording.Find(t, "kubernetes:apps/v1:StatefulSet", "redis-follower")
-	if !slices.Contains(set.DependsOn, "kubernetes:apps/v1:StatefulSet redis-leader") {
-		t.Errorf("followers depend on %v, not on the leaders", set.DependsOn)
+}
+
+// Slots leave before their leader goes, and come to a leader when its followers are there.
+func TestOrder(t *testing.T) {
+	args := valid()
+	args.FollowersPerLeader = 2
+	recording := pulumitest.Up(t, program(args))
+	previous := ""
+	for _, step := range []struct{ kind, name string }{
+		{"kubernetes:batch/v1:Job", "redis-drain"},
+		{"kubernetes:apps/v1:StatefulSet", "redis-leader"},
+		{"kubernetes:apps/v1:StatefulSet", "redis-follower"},
+		{"kubernetes:apps/v1:StatefulSet", "redis-follower-2"},
+		{"kubernetes:core/v1:ConfigMap", "redis-formed"},
+		{"kubernetes:batch/v1:Job", "redis-rebalance"},
+	} {
+		found := recording.Find(t, step.kind, step.name)
+		if previous != "" && !slices.Contains(found.DependsOn, previous) {
+			t.Errorf("%s depends on %v, not on %s", step.name, found.DependsOn, previous)
+		}
+		previous = step.kind + " " + step.name
+	}
+}
+
+func TestDisruptionBudgetLeavesAllButOne(t *testing.T) {
+	args := valid()
+	args.FollowersPerLeader = 3
+	budget := pulumitest.Up(t, program(args)).Find(t, "kubernetes:policy/v1:PodDisruptionBudget", "redis-2")
+	if got := budget.At("spec", "minAvailable"); got != 3.0 {
+		t.Errorf("of 4 pods of a shard %v have to stay", got)
+	}
+}
+
+// The key of the nodes is for redis-server alone.
+func TestOnlyNodesHaveTheKey(t *testing.T) {
+	args := valid()
+	args.TLSSecretName = "redis-tls"
+	recording := pulumitest.Up(t, program(args))
+	sets, jobs := recording.OfType("kubernetes:apps/v1:StatefulSet"), recording.OfType("kubernetes:batch/v1:Job")
+	for _, workload := range append(sets, jobs...) {
+		containers, _ := workload.At("spec", "template", "spec", "containers").([]any)
+		for i := range containers {
+			at := func(path ...any) any {
+				return workload.At(append([]any{"spec", "template", "spec", "containers", i}, path...)...)
+			}
+			want := "tls-ca"
+			if at("name") == "redis" {
+				want = "tls"
+			}
+			mounts, _ := at("volumeMounts").([]any)
+			var found []any
+			for j := range mounts {
+				if at("volumeMounts", j, "mountPath") == "/run/secrets/redis" {
+					found = append(found, at("volumeMounts", j, "name"))
+				}
+			}
+			if !slices.Equal(found, []any{want}) {
+				t.Errorf("container %v of %s has %v, want %s", at("name"), workload.Name, found, want)
+			}
+		}
 	}
 }
 
 func TestNewWithEverythingSet(t *testing.T) {
 	pulumitest.Up(t, program(Args{
 		Namespace: "ai-agent", Region: "eu-west-1", Image: "registry.example.com/redis:8.0.2", Leaders: 5,
+		FollowersPerLeader: 2, EvictionPolicy: "volatile-ttl", TLSSecretName: "redis-tls",
 		Resources: kube.Resources{
 			Requests: kube.ResourceList{CPU: "50m", Memory: "128Mi"},
 			Limits:   kube.ResourceList{CPU: "500m", Memory: "128Mi"},
@@ -86,7 +144,10 @@ func TestNetworkPolicy(t *testing.T) {
 	for rule, want := range []struct {
 		name  string
 		ports []any
-	}{{"ai-agent-api", []any{6379.0}}, {Name, []any{6379.0, 16379.0}}, {"prometheus", []any{9121.0}}} {
+	}{
+		{"ai-agent-api", []any{6379.0}}, {Name, []any{6379.0, 16379.0}}, {reshard, []any{6379.0}},
+		{"prometheus", []any{9121.0}},
+	} {
 		at := func(path ...any) any { return policy.At(append([]any{"spec", "ingress", rule}, path...)...) }
 		if got := at("from", 0, "podSelector", "matchLabels", "app.kubernetes.io/name"); got != want.name {
 			t.Errorf("rule %d lets in %v, want %s", rule, got, want.name)
@@ -100,7 +161,7 @@ func TestNetworkPolicy(t *testing.T) {
 			t.Errorf("rule %d is %v, want ports %v", rule, at(), want.ports)
 		}
 	}
-	if policy.At("spec", "ingress", 3) != nil || policy.At("spec", "egress", 2) != nil {
+	if policy.At("spec", "ingress", 4) != nil || policy.At("spec", "egress", 2) != nil {
 		t.Errorf("there are more rules: %v", policy.At("spec"))
 	}
 }
@@ -131,13 +192,27 @@ func TestValidate(t *testing.T) {
 		{"moving tag", func(a *Args) { a.Image = "redis:latest" }, []string{"redis.image"}},
 		{"two leaders", func(a *Args) { a.Leaders = 2 }, []string{"redis.leaders"}},
 		{"negative leaders", func(a *Args) { a.Leaders = -1 }, []string{"redis.leaders"}},
+		{"three followers", func(a *Args) { a.FollowersPerLeader = 3 }, nil},
+		{"four followers", func(a *Args) { a.FollowersPerLeader = 4 }, []string{"redis.followersPerLeader"}},
+		{"negative followers", func(a *Args) { a.FollowersPerLeader = -1 }, []string{"redis.followersPerLeader"}},
+		{"eviction policy", func(a *Args) { a.EvictionPolicy = "volatile-lfu" }, nil},
+		{"unknown policy", func(a *Args) { a.EvictionPolicy = "lru" }, []string{"redis.evictionPolicy"}},
+		{"TLS", func(a *Args) { a.TLSSecretName = "redis-tls" }, nil},
+		{"name of the Secret", func(a *Args) { a.TLSSecretName = "Redis TLS" }, []string{"redis.tlsSecretName"}},
+		{"disk below default data", func(a *Args) { a.Storage.Size = "5Gi" }, []string{"redis.storage.size"}},
 		{"quantity", func(a *Args) { a.Storage.Size = "10 GB" }, []string{"redis.storage.size"}},
 		{"data above memory", func(a *Args) { a.MaxMemory = "1700Mi" }, []string{"redis.maxMemory"}},
 		{"disk below data", func(a *Args) { a.Storage.Size = "3Gi" }, []string{"redis.storage.size"}},
-		{"tiny memory", func(a *Args) { a.Resources = sameResources("32Mi") },
+		{"tiny memory", func(a *Args) { a.Resources = sameResources("96Mi") },
 			[]string{"redis.resources.limits.memory"}},
-		{"several at once", func(a *Args) { *a = Args{Leaders: 1, MaxMemory: "x", Storage: Storage{Size: "-1Gi"}} },
-			[]string{"redis.namespace", "redis.region", "redis.leaders", "redis.storage.size", "redis.maxMemory"}},
+		{"several at once", func(a *Args) {
+			*a = Args{
+				Leaders: 1, FollowersPerLeader: 7, EvictionPolicy: "none", MaxMemory: "x", Storage: Storage{Size: "-1Gi"},
+			}
+		}, []string{
+			"redis.namespace", "redis.region", "redis.leaders", "redis.followersPerLeader", "redis.evictionPolicy",
+			"redis.storage.size", "redis.maxMemory",
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			args := valid()

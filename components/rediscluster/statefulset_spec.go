@@ -46,8 +46,7 @@ func volumeClaim(args Args) corev1.PersistentVolumeClaimTypeArgs {
 	}
 }
 
-// affinity keeps leaders on different machines, and each follower on another machine than its leader, in another
-// zone if there is one.
+// affinity keeps leaders on different machines, and the pods of a shard too, in different zones if there are some.
 func affinity(r role) *corev1.AffinityArgs {
 	if r == leader {
 		return &corev1.AffinityArgs{PodAntiAffinity: &corev1.PodAntiAffinityArgs{
@@ -70,7 +69,7 @@ func affinity(r role) *corev1.AffinityArgs {
 				Weight: pulumi.Int(50),
 				PodAffinityTerm: &corev1.PodAffinityTermArgs{
 					TopologyKey:   pulumi.String(kube.LabelHost),
-					LabelSelector: kube.MatchLabels(follower.selector()),
+					LabelSelector: kube.MatchLabels(r.selector()),
 				},
 			},
 		},

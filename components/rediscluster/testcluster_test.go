@@ -1,8 +1,6 @@
 package rediscluster
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -28,12 +26,22 @@ const (
 	nssWrapper = "libnss_wrapper.so"
 )
 
+// shape is what a cluster is made of.
+type shape struct {
+	leaders, followersPerLeader int
+	// tls is a directory with the files of the Secret; empty: no TLS.
+	tls string
+}
+
 // testCluster runs the scripts of this package as the pods do, with real Redis processes: each "pod" has an address
 // of its own on the loopback interface, a stable DNS name, a disk and a memory volume.
 type testCluster struct {
-	t                  *testing.T
-	scripts, hosts     string
-	leaders, followers []*testPod
+	t              *testing.T
+	scripts, hosts string
+	tls            string
+	leaders        []*testPod
+	// followers are ordered by rank and then by shard.
+	followers []*testPod
 }
 
 type testPod struct {
@@ -46,6 +54,11 @@ type testPod struct {
 
 func newTestCluster(t *testing.T) *testCluster {
 	t.Helper()
+	return newClusterOf(t, shape{leaders: 3, followersPerLeader: 1})
+}
+
+func newClusterOf(t *testing.T, s shape) *testCluster {
+	t.Helper()
 	for _, program := range []string{"redis-server", "redis-cli"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("find %s (run `make deps`): %v", program, err)
@@ -54,15 +67,21 @@ func newTestCluster(t *testing.T) *testCluster {
 	if found, err := filepath.Glob("/usr/lib/*/" + nssWrapper); err != nil || len(found) == 0 {
 		t.Fatalf("find libnss-wrapper (run `make deps`): %v", err)
 	}
-	c := &testCluster{t: t, scripts: t.TempDir(), hosts: filepath.Join(t.TempDir(), "hosts")}
+	c := &testCluster{t: t, scripts: t.TempDir(), hosts: filepath.Join(t.TempDir(), "hosts"), tls: s.tls}
 	files, err := scriptFiles()
 	must(t, err)
+	// How long a Job waits is not what is tested.
+	files["reshard.sh"] = strings.Replace(files["reshard.sh"], "PATIENCE=60 ", "PATIENCE=10 ", 1)
 	for name, content := range files {
 		must(t, os.WriteFile(filepath.Join(c.scripts, name), []byte(content), 0o555))
 	}
-	for index := range 3 {
+	for index := range s.leaders {
 		c.leaders = append(c.leaders, c.newPod(leader, index))
-		c.followers = append(c.followers, c.newPod(follower, index))
+	}
+	for rank := range s.followersPerLeader {
+		for index := range s.leaders {
+			c.followers = append(c.followers, c.newPod(follower(rank+1), index))
+		}
 	}
 	t.Cleanup(c.cleanUp)
 	return c
@@ -139,19 +158,24 @@ func (p *testPod) endpoint() string { return fmt.Sprintf("%s:%d", p.name, p.port
 
 func (p *testPod) logFile() string { return filepath.Join(p.memory, "log") }
 
-func (p *testPod) env() []string {
-	endpoints := func(pods []*testPod) string {
-		var list []string
-		for _, pod := range pods {
-			list = append(list, pod.endpoint())
-		}
-		return strings.Join(list, " ")
+func endpointsOf(pods []*testPod) string {
+	var list []string
+	for _, pod := range pods {
+		list = append(list, pod.endpoint())
 	}
-	return append(os.Environ(),
-		"LD_PRELOAD="+nssWrapper, "NSS_WRAPPER_HOSTS="+p.cluster.hosts,
+	return strings.Join(list, " ")
+}
+
+// clientEnv is that of a Job, for a number of leaders.
+func (c *testCluster) clientEnv(leaders int) []string {
+	return append(os.Environ(), "LD_PRELOAD="+nssWrapper, "NSS_WRAPPER_HOSTS="+c.hosts,
+		"LEADERS="+endpointsOf(c.leaders[:leaders]), "REDISCLI_AUTH="+operatorPassword, "TLS_DIR="+c.tls)
+}
+
+func (p *testPod) env() []string {
+	return append(p.cluster.clientEnv(len(p.cluster.leaders)),
 		"POD_IP="+p.ip, fmt.Sprintf("REDIS_PORT=%d", p.port), "SELF="+p.endpoint(),
-		"LEADERS="+endpoints(p.cluster.leaders), "FOLLOWERS="+endpoints(p.cluster.followers),
-		"REDISCLI_AUTH="+operatorPassword,
+		"FOLLOWERS="+endpointsOf(p.cluster.followers), "MAXMEMORY_POLICY=allkeys-lru",
 		"APP_USERNAME="+Username, "APP_PASSWORD="+appPassword, "EXPORTER_PASSWORD="+exporterPassword,
 		"DATA_DIR="+p.disk, "RUN_DIR="+p.memory, "MAXMEMORY=33554432")
 }
@@ -205,15 +229,16 @@ func (p *testPod) run(script string) (string, error) {
 
 // cli sends one command to the pod's node as a user; it follows redirections.
 func (p *testPod) cli(user, password string, arguments ...string) (string, error) {
-	arguments = append([]string{
-		"-c", "-e", "--user", user, "-h", p.ip, "-p", fmt.Sprint(p.port),
-	}, arguments...)
-	command := exec.Command("redis-cli", arguments...)
+	options := []string{"-c", "-e", "--user", user, "-h", p.ip, "-p", fmt.Sprint(p.port)}
+	if p.cluster.tls != "" {
+		options = append(options, "--tls", "--cacert", filepath.Join(p.cluster.tls, "ca.crt"))
+	}
+	command := exec.Command("redis-cli", append(options, arguments...)...)
 	command.Env = append(p.env(), "REDISCLI_AUTH="+password)
 	output, err := command.CombinedOutput()
 	text := strings.TrimSpace(string(output))
 	if err != nil {
-		return text, fmt.Errorf("%s: %s: %w", strings.Join(arguments[7:], " "), text, err)
+		return text, fmt.Errorf("%s: %s: %w", strings.Join(arguments, " "), text, err)
 	}
 	return text, nil
 }
@@ -224,12 +249,6 @@ func (p *testPod) asApp(arguments ...string) (string, error) {
 
 func (p *testPod) asOperator(arguments ...string) (string, error) {
 	return p.cli("operator", operatorPassword, arguments...)
-}
-
-// replicaPassword returns what start.sh derives for a shard.
-func replicaPassword(shard int) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s shard %d", operatorPassword, shard))
-	return hex.EncodeToString(sum[:])
 }
 
 // eventually waits until check returns nil, and fails the test with its last error after patience.

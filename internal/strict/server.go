@@ -33,6 +33,7 @@ type Server struct {
 func Start(t testing.TB, definitions ...string) *Server {
 	t.Helper()
 	environment := &envtest.Environment{
+		CRDInstallOptions:        envtest.CRDInstallOptions{MaxTime: startTimeout},
 		CRDDirectoryPaths:        definitions,
 		ErrorIfCRDPathMissing:    true,
 		ControlPlaneStartTimeout: startTimeout,

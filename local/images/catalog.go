@@ -56,10 +56,11 @@ func pgBouncer() Image {
 	}
 }
 
+// redis is what Debian has with the fixes that Debian added, under the name of the version that the program asks for.
 func redis() Image {
 	return Image{
 		Name:    "redis",
-		Refs:    []string{"docker.io/library/redis:8.0.2"},
+		Refs:    []string{"docker.io/library/redis:8.2.10"},
 		Package: "redis-server",
 		Release: "8.0",
 		Config: v1.Config{

@@ -31,8 +31,8 @@ func Open(layoutPath string) (v1.Image, error) {
 }
 
 // Push writes the image at layoutPath to the registry at registryAddr (host:port, plain HTTP), where a
-// mirror of ref's own registry looks for it: docker.io/library/redis:8.0.2 becomes
-// <registryAddr>/library/redis:8.0.2. Blobs that the registry has are not sent again.
+// mirror of ref's own registry looks for it: docker.io/library/redis:8.2.10 becomes
+// <registryAddr>/library/redis:8.2.10. Blobs that the registry has are not sent again.
 func Push(ctx context.Context, layoutPath, ref, registryAddr string) error {
 	image, err := Open(layoutPath)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"agentstack/tests/cloud"
 )
 
 // agentAnswers asks an agent about a document. The mock repeats the question, so the answer cites what the question
@@ -24,16 +26,16 @@ func agentAnswers(t *testing.T) {
 		}, &document},
 		{"/v1/agents", map[string]any{"name": "Support", "model": "mock", "retrieval": true}, &agent},
 	} {
-		if err := callInto(http.MethodPost, step.path, apiKey, step.body, step.into); err != nil {
+		if err := api.CallInto(http.MethodPost, step.path, api.Key, step.body, step.into); err != nil {
 			t.Fatal(err)
 		}
 	}
-	err := callInto(http.MethodPost, "/v1/sessions", apiKey, map[string]any{"agent_id": agent.ID}, &session)
+	err := api.CallInto(http.MethodPost, "/v1/sessions", api.Key, map[string]any{"agent_id": agent.ID}, &session)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const question = "How many days off does everybody have? [1]"
-	header, stream, err := call(http.MethodPost, "/v1/sessions/"+session.ID+"/messages", apiKey,
+	header, stream, err := api.Call(http.MethodPost, "/v1/sessions/"+session.ID+"/messages", api.Key,
 		map[string]any{"content": question, "stream": true})
 	if err != nil {
 		t.Fatal(err)
@@ -50,14 +52,14 @@ func agentAnswers(t *testing.T) {
 	if id == nil {
 		t.Fatalf("the stream names no message:\n%s", stream)
 	}
-	eventually(t, healTimeout, "the answer is stored", func() error {
+	cloud.Eventually(t, cloud.HealTimeout, "the answer is stored", func() error {
 		var message struct {
 			Status, Content string
 			Citations       []struct {
 				DocumentID string `json:"document_id"`
 			}
 		}
-		if err := callInto(http.MethodGet, "/v1/messages/"+string(id[1]), apiKey, nil, &message); err != nil {
+		if err := api.CallInto(http.MethodGet, "/v1/messages/"+string(id[1]), api.Key, nil, &message); err != nil {
 			return err
 		}
 		if message.Status != "completed" || message.Content == "" ||

@@ -12,12 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"agentstack/tests/cloud"
 )
 
 // agentdJob makes a Job like those of the backup's CronJob, with other arguments and without a second try.
 func agentdJob(t *testing.T, name string, args ...string) {
 	t.Helper()
-	made := kubectl(t, "create", "job", name, "--from=cronjob/ai-agent-backup", "--dry-run=client", "-o", "json")
+	made := cloud.Kubectl(t, "create", "job", name, "--from=cronjob/ai-agent-backup", "--dry-run=client", "-o", "json")
 	var job map[string]any
 	if err := json.Unmarshal([]byte(made), &job); err != nil {
 		t.Fatal(err)
@@ -31,7 +33,7 @@ func agentdJob(t *testing.T, name string, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	create := exec.Command(filepath.Join("bin", "kubectl"), "-n", namespace, "create", "-f", "-")
+	create := exec.Command(filepath.Join("bin", "kubectl"), "-n", cloud.Namespace, "create", "-f", "-")
 	create.Dir = filepath.Join("..", "..")
 	create.Stdin = bytes.NewReader(changed)
 	if output, err := create.CombinedOutput(); err != nil {
@@ -42,8 +44,8 @@ func agentdJob(t *testing.T, name string, args ...string) {
 // finished waits for the end of a Job and returns whether it succeeded, with its log.
 func finished(t *testing.T, name string) (succeeded bool, log string) {
 	t.Helper()
-	eventually(t, settleTimeout, "Job "+name+" ended", func() error {
-		ends, err := try("kubectl", "-n", namespace, "get", "job", name,
+	cloud.Eventually(t, cloud.SettleTimeout, "Job "+name+" ended", func() error {
+		ends, err := cloud.Try("kubectl", "-n", cloud.Namespace, "get", "job", name,
 			"-o", "jsonpath={.status.succeeded},{.status.failed}")
 		succeeded = strings.HasPrefix(ends, "1")
 		if err == nil && ends == "," {
@@ -51,7 +53,7 @@ func finished(t *testing.T, name string) (succeeded bool, log string) {
 		}
 		return err
 	})
-	log, err := try("kubectl", "-n", namespace, "logs", "job/"+name, "-c", "backup")
+	log, err := cloud.Try("kubectl", "-n", cloud.Namespace, "logs", "job/"+name, "-c", "backup")
 	if err != nil {
 		log = err.Error()
 	}
@@ -80,8 +82,8 @@ func archived(t *testing.T) {
 		`{.status.conditions[?(@.type=="ContinuousArchiving")].status}`: "True",
 		`{.status.conditions[?(@.type=="LastBackupSucceeded")].status}`: "True",
 	} {
-		eventually(t, settleTimeout, object+" is "+want, func() error {
-			return matches("cluster.postgresql.cnpg.io/ai-agent-db", object, want)
+		cloud.Eventually(t, cloud.SettleTimeout, object+" is "+want, func() error {
+			return cloud.Matches("cluster.postgresql.cnpg.io/ai-agent-db", object, want)
 		})
 	}
 }
@@ -99,13 +101,13 @@ func backedUpAndRestored(t *testing.T) {
 				stopped <- written
 				return
 			default:
-				if _, err := chat(fmt.Sprint("written during the backup ", written)); err != nil {
+				if _, err := api.Chat(fmt.Sprint("written during the backup ", written)); err != nil {
 					t.Errorf("write during the backup: %v", err)
 				}
 			}
 		}
 	}()
-	kubectl(t, "create", "job", "--from=cronjob/ai-agent-backup", "backup-under-writes")
+	cloud.Kubectl(t, "create", "job", "--from=cronjob/ai-agent-backup", "backup-under-writes")
 	mustSucceed(t, "backup-under-writes")
 	close(stop)
 	t.Logf("%d requests were stored meanwhile", <-stopped)
@@ -117,13 +119,13 @@ func backedUpAndRestored(t *testing.T) {
 	if rows == nil {
 		t.Fatal("the restore does not say that the exchanges are identical")
 	}
-	name, err := primary()
+	name, err := cloud.Primary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	restored := func(query string) string {
 		psql := []string{"exec", name, "-c", "postgres", "--", "psql", "-U", "postgres", "-d", "restored"}
-		return strings.TrimSpace(kubectl(t, append(psql, "-tAc", query)...))
+		return strings.TrimSpace(cloud.Kubectl(t, append(psql, "-tAc", query)...))
 	}
 	if got := restored("SELECT count(*) FROM exchanges"); got != rows[1] {
 		t.Errorf("the restored database has %s exchanges, the manifest %s", got, rows[1])
@@ -131,12 +133,12 @@ func backedUpAndRestored(t *testing.T) {
 	if got := restored("SELECT count(*) FROM exchanges WHERE request_id = '" + before + "'"); got != "1" {
 		t.Errorf("the exchange before the backup is there %s times", got)
 	}
-	kubectl(t, "exec", name, "-c", "postgres", "--", "psql", "-U", "postgres", "-c", "DROP DATABASE restored")
+	cloud.Kubectl(t, "exec", name, "-c", "postgres", "--", "psql", "-U", "postgres", "-c", "DROP DATABASE restored")
 }
 
 // killedBackupIsNone kills a backup that has begun to write: the list of backups stays as it was.
 func killedBackupIsNone(t *testing.T) {
-	name, err := primary()
+	name, err := cloud.Primary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,20 +146,20 @@ func killedBackupIsNone(t *testing.T) {
 	if len(whole) == 0 {
 		t.Fatal("there is no backup to begin with")
 	}
-	if _, err := sql(name, "CREATE TABLE ballast AS SELECT md5(random()::text) || md5(random()::text) AS content "+
-		"FROM generate_series(1, 1000000)"); err != nil {
+	if _, err := cloud.SQL(name, "CREATE TABLE ballast AS "+
+		"SELECT md5(random()::text) || md5(random()::text) AS content FROM generate_series(1, 1000000)"); err != nil {
 		t.Fatal(err)
 	}
 	agentdJob(t, "backup-to-be-killed", "backup")
-	eventually(t, settleTimeout, "the backup has begun", func() error {
-		log, err := try("kubectl", "-n", namespace, "logs", "job/backup-to-be-killed", "-c", "backup")
+	cloud.Eventually(t, cloud.SettleTimeout, "the backup has begun", func() error {
+		log, err := cloud.Try("kubectl", "-n", cloud.Namespace, "logs", "job/backup-to-be-killed", "-c", "backup")
 		if err == nil && !strings.Contains(log, "backup started") {
 			err = fmt.Errorf("log: %q", log)
 		}
 		return err
 	})
 	killed := time.Now()
-	kubectl(t, "delete", "pods", "-l", "batch.kubernetes.io/job-name=backup-to-be-killed",
+	cloud.Kubectl(t, "delete", "pods", "-l", "batch.kubernetes.io/job-name=backup-to-be-killed",
 		"--grace-period=0", "--force")
 	if succeeded, log := finished(t, "backup-to-be-killed"); succeeded {
 		t.Fatalf("it was complete before it was killed:\n%s", log)
@@ -166,8 +168,9 @@ func killedBackupIsNone(t *testing.T) {
 	if left := backups(t, "list-after"); strings.Join(left, " ") != strings.Join(whole, " ") {
 		t.Errorf("backups before: %q, after: %q", whole, left)
 	}
-	if _, err := sql(name, "DROP TABLE ballast"); err != nil {
+	if _, err := cloud.SQL(name, "DROP TABLE ballast"); err != nil {
 		t.Fatal(err)
 	}
-	kubectl(t, "delete", "jobs", "backup-under-writes", "restore", "list-before", "list-after", "backup-to-be-killed")
+	cloud.Kubectl(t, "delete", "jobs",
+		"backup-under-writes", "restore", "list-before", "list-after", "backup-to-be-killed")
 }

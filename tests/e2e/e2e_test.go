@@ -1,5 +1,7 @@
 //go:build e2e
 
+// Package e2e deploys the program to a local cloud of its own, breaks it in every way that it must survive, and
+// destroys it. `make e2e` runs it; it needs root.
 package e2e
 
 import (
@@ -7,19 +9,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"agentstack/tests/cloud"
 )
 
 // TestLocalCloud is one story: each part stands on the one before.
 func TestLocalCloud(t *testing.T) {
-	env(t)
+	cloud.RequireInstance(t)
 	steps := []struct {
 		name string
 		run  func(*testing.T)
@@ -60,20 +62,20 @@ func TestLocalCloud(t *testing.T) {
 func diagnose(t *testing.T) {
 	for _, args := range [][]string{
 		{"get", "pods", "-A", "-o", "wide"},
-		{"-n", namespace, "get", "events", "--sort-by=.lastTimestamp"},
+		{"-n", cloud.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
 	} {
-		output, err := try("kubectl", args...)
+		output, err := cloud.Try("kubectl", args...)
 		t.Logf("kubectl %s\n%s%v", strings.Join(args, " "), output, errors.Join(err))
 	}
 }
 
 func cloudUp(t *testing.T) {
-	_, err := try("localcloud", "reset", "--yes")
+	_, err := cloud.Try("localcloud", "reset", "--yes")
 	if err != nil && !strings.Contains(err.Error(), "there is no local cloud") {
 		t.Fatal(err)
 	}
-	command(t, "localcloud", "up", "--deploy=false")
-	nodes := command(t, "kubectl", "get", "nodes", "-o",
+	cloud.Command(t, "localcloud", "up", "--deploy=false")
+	nodes := cloud.Command(t, "kubectl", "get", "nodes", "-o",
 		`jsonpath={range .items[*]}{.metadata.labels.topology\.kubernetes\.io/zone}{"\n"}{end}`)
 	zones := strings.Fields(nodes)
 	slices.Sort(zones)
@@ -84,38 +86,38 @@ func cloudUp(t *testing.T) {
 
 func deploy(t *testing.T) {
 	configureWebhook(t)
-	preview := pulumi(t, "preview")
+	preview := cloud.Pulumi(t, "preview")
 	if !regexp.MustCompile(`\+ \d+ to create`).MatchString(preview) {
 		t.Errorf("the preview plans nothing:\n%s", preview)
 	}
 	killUpInTheMiddle(t)
-	command(t, "localcloud", "up")
-	signUp(t)
+	cloud.Command(t, "localcloud", "up")
+	api = cloud.SignUp(t)
 	id := answers(t)
 	t.Logf("request %s is in PostgreSQL", id)
-	first, err := chat("the same question")
+	first, err := api.Chat("the same question")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := chat("the same question")
+	again, err := api.Chat("the same question")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first.cache != "miss" || again.cache != "hit" || first.text != again.text {
-		t.Errorf("cache: first %q %q, then %q %q", first.cache, first.text, again.cache, again.text)
+	if first.Cache != "miss" || again.Cache != "hit" || first.Text != again.Text {
+		t.Errorf("cache: first %q %q, then %q %q", first.Cache, first.Text, again.Cache, again.Text)
 	}
 }
 
 // killUpInTheMiddle kills `up` with its Pulumi and plugins once they have begun to make objects.
 func killUpInTheMiddle(t *testing.T) {
 	t.Helper()
-	cmd := wrapper("localcloud", "up")
+	cmd := cloud.Wrapper("localcloud", "up")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, settleTimeout, "pulumi up has made the namespace", func() error {
-		_, err := try("kubectl", "get", "namespace", namespace)
+	cloud.Eventually(t, cloud.SettleTimeout, "pulumi up has made the namespace", func() error {
+		_, err := cloud.Try("kubectl", "get", "namespace", cloud.Namespace)
 		return err
 	})
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
@@ -127,22 +129,23 @@ func killUpInTheMiddle(t *testing.T) {
 }
 
 func unchanged(t *testing.T) {
-	pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
+	cloud.Pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
 }
 
 func noDrift(t *testing.T) {
-	pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
+	cloud.Pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
 }
 
 func secretsClosed(t *testing.T) {
-	state := command(t, "pulumi", "stack", "export", "--stack", "local")
+	state := cloud.Command(t, "pulumi", "stack", "export", "--stack", "local")
 	var secrets struct {
 		Items []struct {
 			Metadata struct{ Name string }
 			Data     map[string][]byte
 		}
 	}
-	data := command(t, "kubectl", "get", "secrets", "-A", "-l", "app.kubernetes.io/managed-by=pulumi", "-o", "json")
+	data := cloud.Command(t, "kubectl", "get", "secrets", "-A", "-o", "json",
+		"-l", "app.kubernetes.io/managed-by=pulumi")
 	if err := json.Unmarshal([]byte(data), &secrets); err != nil {
 		t.Fatal(err)
 	}
@@ -167,15 +170,15 @@ func secretsClosed(t *testing.T) {
 }
 
 func rollsOnlyAPI(t *testing.T) {
-	before, err := pods()
+	before, err := cloud.Pods()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := changedConfig(t, "logLevel: debug", "logLevel: info")
-	pulumi(t, "up", "--yes", "--skip-preview", "--config-file", file)
+	file := cloud.ChangedConfig(t, "api", func(api map[string]any) { api["logLevel"] = "info" })
+	cloud.Pulumi(t, "up", "--yes", "--skip-preview", "--config-file", file)
 	answers(t)
-	settled(t, readyCount(before))
-	after, err := pods()
+	cloud.Settled(t, cloud.ReadyCount(before))
+	after, err := cloud.Pods()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,44 +194,17 @@ func rollsOnlyAPI(t *testing.T) {
 	}
 }
 
-func changedConfig(t *testing.T, old, new string) string {
-	t.Helper()
-	source := filepath.Join(instanceDir(), "pulumi", "project", "Pulumi.local.yaml")
-	content, err := os.ReadFile(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(content), old) {
-		t.Fatalf("%q is not in %s", old, content)
-	}
-	file := filepath.Join(t.TempDir(), "Pulumi.local.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(string(content), old, new, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func readyCount(all []pod) int {
-	n := 0
-	for _, p := range all {
-		if p.ready() {
-			n++
-		}
-	}
-	return n
-}
-
 func destroyed(t *testing.T) {
-	pulumi(t, "destroy", "--yes", "--skip-preview")
-	if _, err := try("kubectl", "get", "namespace", namespace); err == nil {
+	cloud.Pulumi(t, "destroy", "--yes", "--skip-preview")
+	if _, err := cloud.Try("kubectl", "get", "namespace", cloud.Namespace); err == nil {
 		t.Fatal("the namespace is left")
 	}
-	eventually(t, settleTimeout, "no volume is left", func() error {
-		left, err := try("kubectl", "get", "persistentvolumes", "-o", "name")
+	cloud.Eventually(t, cloud.SettleTimeout, "no volume is left", func() error {
+		left, err := cloud.Try("kubectl", "get", "persistentvolumes", "-o", "name")
 		if err == nil && left != "" {
 			err = fmt.Errorf("left: %s", left)
 		}
 		return err
 	})
-	command(t, "localcloud", "reset", "--yes")
+	cloud.Command(t, "localcloud", "reset", "--yes")
 }

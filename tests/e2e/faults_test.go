@@ -11,88 +11,79 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"agentstack/tests/cloud"
 )
 
-// atRest returns how many pods are ready before a fault, so that settled can wait for as many after it.
-func atRest(t *testing.T) int {
-	t.Helper()
-	all, err := pods()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return readyCount(all)
-}
-
 func apiPodDeleted(t *testing.T) {
-	n := atRest(t)
-	all, err := pods("app.kubernetes.io/name=ai-agent-api")
+	n := cloud.AtRest(t)
+	all, err := cloud.Pods("app.kubernetes.io/name=ai-agent-api")
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d API pods, %v", len(all), err)
 	}
-	kubectl(t, "delete", "pod", all[0].Metadata.Name, "--wait=false")
+	cloud.Kubectl(t, "delete", "pod", all[0].Metadata.Name, "--wait=false")
 	answers(t)
-	settled(t, n)
+	cloud.Settled(t, n)
 }
 
 func primaryDeleted(t *testing.T) {
-	n := atRest(t)
+	n := cloud.AtRest(t)
 	before := answers(t)
-	name, err := primary()
+	name, err := cloud.Primary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubectl(t, "delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
-	eventually(t, healTimeout, "another instance is primary", func() error {
-		now, err := primary()
+	cloud.Kubectl(t, "delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+	cloud.Eventually(t, cloud.HealTimeout, "another instance is primary", func() error {
+		now, err := cloud.Primary()
 		if err == nil && now == name {
 			err = fmt.Errorf("%s still is", name)
 		}
 		return err
 	})
 	answers(t)
-	settled(t, n)
-	if err := stored(before); err != nil {
+	cloud.Settled(t, n)
+	if err := cloud.Stored(before); err != nil {
 		t.Errorf("a row that was acknowledged is lost: %v", err)
 	}
 }
 
 func redisLeaderDeleted(t *testing.T) {
-	n := atRest(t)
-	name, err := redisLeader()
+	n := cloud.AtRest(t)
+	leader, err := cloud.RedisLeader()
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubectl(t, "delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+	cloud.Kubectl(t, "delete", "pod", leader.Metadata.Name, "--grace-period=0", "--force", "--wait=false")
 	answers(t)
-	settled(t, n)
+	cloud.Settled(t, n)
 }
 
 func nodeDrained(t *testing.T) {
-	n := atRest(t)
+	n := cloud.AtRest(t)
 	node := nodeOfPrimary(t)
-	command(t, "kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
+	cloud.Command(t, "kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=240s")
 	answers(t)
-	command(t, "kubectl", "uncordon", node)
-	settled(t, n)
+	cloud.Command(t, "kubectl", "uncordon", node)
+	cloud.Settled(t, n)
 	answers(t)
 }
 
 func nodeCutOff(t *testing.T) {
-	n := atRest(t)
+	n := cloud.AtRest(t)
 	before := answers(t)
 	node := nodeOfPrimary(t)
-	command(t, "localcloud", "node", node, "down")
-	t.Cleanup(func() { command(t, "localcloud", "node", node, "up") })
-	eventually(t, healTimeout, "the node is seen to be gone", func() error {
-		return matches("node/"+node, `{.status.conditions[?(@.type=="Ready")].status}`, "Unknown")
+	cloud.Command(t, "localcloud", "node", node, "down")
+	t.Cleanup(func() { cloud.Command(t, "localcloud", "node", node, "up") })
+	cloud.Eventually(t, cloud.HealTimeout, "the node is seen to be gone", func() error {
+		return cloud.Matches("node/"+node, `{.status.conditions[?(@.type=="Ready")].status}`, "Unknown")
 	})
 	answers(t)
-	command(t, "localcloud", "node", node, "up")
+	cloud.Command(t, "localcloud", "node", node, "up")
 	formerPrimaryJoins(t)
-	settled(t, n)
+	cloud.Settled(t, n)
 	answers(t)
-	if err := stored(before); err != nil {
+	if err := cloud.Stored(before); err != nil {
 		t.Errorf("a row that was acknowledged is lost: %v", err)
 	}
 }
@@ -102,43 +93,39 @@ func nodeCutOff(t *testing.T) {
 // here.
 func formerPrimaryJoins(t *testing.T) {
 	t.Helper()
-	began := time.Now()
-	for time.Since(began) < healTimeout {
-		if err := matches("cluster.postgresql.cnpg.io/ai-agent-db", "{.status.readyInstances}", "3"); err == nil {
-			return
-		}
-		time.Sleep(pollEvery)
+	if _, err := cloud.Within(cloud.HealTimeout, "every instance has joined", cloud.PostgresWhole); err == nil {
+		return
 	}
-	all, err := pods("cnpg.io/podRole=instance")
+	all, err := cloud.Pods("cnpg.io/podRole=instance")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range all {
-		if name := p.Metadata.Name; !p.ready() {
+		if name := p.Metadata.Name; !p.Ready() {
 			t.Logf("instance %s did not join by itself: it is made anew", name)
-			kubectl(t, "delete", "pvc", name, name+"-wal", "--wait=false")
-			kubectl(t, "delete", "pod", name, "--wait=false")
+			cloud.Kubectl(t, "delete", "pvc", name, name+"-wal", "--wait=false")
+			cloud.Kubectl(t, "delete", "pod", name, "--wait=false")
 		}
 	}
 }
 
 func nodeOfPrimary(t *testing.T) string {
 	t.Helper()
-	name, err := primary()
+	name, err := cloud.Primary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kubectl(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
+	return cloud.Kubectl(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
 }
 
 func processDies(t *testing.T) {
-	n := atRest(t)
+	n := cloud.AtRest(t)
 	for _, unit := range []string{"local-1-apiserver", "local-1a-kubelet", "local-1b-containerd"} {
 		pid, restarts := process(t, unit)
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, healTimeout, unit+" is started again and status says so", func() error {
+		cloud.Eventually(t, cloud.HealTimeout, unit+" is started again and status says so", func() error {
 			now, count, err := processState(unit)
 			if err == nil && (now == pid || now == 0 || count != restarts+1) {
 				err = fmt.Errorf("process %d, %d restarts", now, count)
@@ -146,12 +133,12 @@ func processDies(t *testing.T) {
 			return err
 		})
 	}
-	eventually(t, settleTimeout, "the API server answers", func() error {
-		_, err := try("kubectl", "get", "--raw", "/readyz")
+	cloud.Eventually(t, cloud.SettleTimeout, "the API server answers", func() error {
+		_, err := cloud.Try("kubectl", "get", "--raw", "/readyz")
 		return err
 	})
 	answers(t)
-	settled(t, n)
+	cloud.Settled(t, n)
 }
 
 func process(t *testing.T, unit string) (pid, restarts int) {
@@ -165,7 +152,7 @@ func process(t *testing.T, unit string) (pid, restarts int) {
 
 // processState reads a unit's line of `make status`: name, process, time, restarts.
 func processState(unit string) (pid, restarts int, err error) {
-	output, err := try("localcloud", "status", "--json")
+	output, err := cloud.Try("localcloud", "status", "--json")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -186,13 +173,13 @@ func processState(unit string) (pid, restarts int, err error) {
 
 // everythingKilled is a power cut: nothing ends in good order, and what is on disk must be enough.
 func everythingKilled(t *testing.T) {
-	n := atRest(t)
+	n := cloud.AtRest(t)
 	before := answers(t)
 	killInstance(t)
-	command(t, "localcloud", "up", "--deploy=false")
-	settled(t, n)
+	cloud.Command(t, "localcloud", "up", "--deploy=false")
+	cloud.Settled(t, n)
 	answers(t)
-	if err := stored(before); err != nil {
+	if err := cloud.Stored(before); err != nil {
 		t.Errorf("a row that was acknowledged is lost: %v", err)
 	}
 }
@@ -211,7 +198,7 @@ func killInstance(t *testing.T) {
 			continue
 		}
 		environ, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "environ"))
-		if err != nil || !strings.Contains(string(environ), "AGENTSTACK_INSTANCE_DIR="+instanceDir()+"\x00") {
+		if err != nil || !strings.Contains(string(environ), "AGENTSTACK_INSTANCE_DIR="+cloud.InstanceDir()+"\x00") {
 			continue
 		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err == nil {

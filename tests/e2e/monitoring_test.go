@@ -12,12 +12,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"agentstack/tests/cloud"
 )
 
 const (
@@ -33,9 +34,9 @@ var jobs = []string{
 	"opentelemetry-collector", "postgres", "prometheus", "redis",
 }
 
-// get asks a Service of the monitoring namespace and decodes its answer.
+// get asks a Service of the monitoring cloud.Namespace and decodes its answer.
 func get(service string, port int, path string, query url.Values, into any) error {
-	address, err := try("kubectl", "-n", monitoring, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}")
+	address, err := cloud.ServiceAddress(monitoring, service)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func get(service string, port int, path string, query url.Values, into any) erro
 }
 
 func targetsUp(t *testing.T) {
-	eventually(t, settleTimeout, "every target is up", func() error {
+	cloud.Eventually(t, cloud.SettleTimeout, "every target is up", func() error {
 		var answer struct {
 			Data struct {
 				ActiveTargets []struct {
@@ -98,7 +99,7 @@ func targetsUp(t *testing.T) {
 // panelsAnswer executes the query of each panel. What counts requests has had some by now.
 func panelsAnswer(t *testing.T) {
 	answers(t)
-	_, _, err := call(http.MethodPost, "/v1/chat/completions", apiKey, map[string]any{
+	_, _, err := api.Call(http.MethodPost, "/v1/chat/completions", api.Key, map[string]any{
 		"model": "mock", "stream": true, "messages": []map[string]string{{"role": "user", "content": t.Name()}},
 	})
 	if err != nil {
@@ -106,7 +107,7 @@ func panelsAnswer(t *testing.T) {
 	}
 	for title, expressions := range panels(t) {
 		for _, expression := range expressions {
-			eventually(t, settleTimeout, "the panel "+title+" has data", func() error {
+			cloud.Eventually(t, cloud.SettleTimeout, "the panel "+title+" has data", func() error {
 				var answer struct{ Data struct{ Result []any } }
 				err := get("prometheus", 9090, "/api/v1/query", url.Values{"query": {expression}}, &answer)
 				if err == nil && len(answer.Data.Result) == 0 {
@@ -192,7 +193,8 @@ func configureWebhook(t *testing.T) {
 	receiver = &webhook{url: "http://" + listener.Addr().String() + "/alerts"}
 	server := &http.Server{Handler: receiver, ReadHeaderTimeout: requestTimeout}
 	go func() { _ = server.Serve(listener) }()
-	command(t, "pulumi", "config", "set", "--secret", "agentstack:alertWebhookUrl", receiver.url, "--stack", "local")
+	cloud.Command(t, "pulumi", "config", "set", "--secret", "agentstack:alertWebhookUrl", receiver.url,
+		"--stack", "local")
 }
 
 // hostAddress is the host's own address on the instance's network.
@@ -218,48 +220,35 @@ func hostAddress(t *testing.T) string {
 // alertFires makes one Redis node hang, and lets it go on again.
 func alertFires(t *testing.T) {
 	const name = "RedisDown"
-	n := atRest(t)
-	server, err := podProcess("ai-agent-redis-follower-0", "redis-server")
+	n := cloud.AtRest(t)
+	followers, err := cloud.Pods("statefulset.kubernetes.io/pod-name=ai-agent-redis-follower-0")
+	if err != nil || len(followers) != 1 {
+		t.Fatalf("%d pods, %v", len(followers), err)
+	}
+	server, err := followers[0].Process("redis-server")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, alertTimeout, "the webhook hears of the alert", func() error { return receiver.has("firing", name) })
+	cloud.Eventually(t, alertTimeout, "the webhook hears of the alert", func() error {
+		return receiver.has("firing", name)
+	})
 	// By now the kubelet may have restarted it, which is as good.
 	if err := syscall.Kill(server, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Fatal(err)
 	}
-	eventually(t, alertTimeout, "the webhook hears of its end", func() error { return receiver.has("resolved", name) })
-	settled(t, n)
-}
-
-// podProcess returns the id, on the host, of a process in a pod.
-func podProcess(pod, program string) (int, error) {
-	uid, err := try("kubectl", "-n", namespace, "get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
-	if err != nil {
-		return 0, err
-	}
-	files, err := filepath.Glob("/proc/[0-9]*/comm")
-	if err != nil {
-		return 0, fmt.Errorf("list processes: %w", err)
-	}
-	for _, file := range files {
-		// Processes end while they are looked at.
-		comm, _ := os.ReadFile(file)
-		cgroup, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
-		if strings.TrimSpace(string(comm)) == program && strings.Contains(string(cgroup), "pod"+uid) {
-			return strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		}
-	}
-	return 0, fmt.Errorf("pod %s runs no %s", pod, program)
+	cloud.Eventually(t, alertTimeout, "the webhook hears of its end", func() error {
+		return receiver.has("resolved", name)
+	})
+	cloud.Settled(t, n)
 }
 
 // logsFound looks a request up by its id.
 func logsFound(t *testing.T) {
 	id := answers(t)
-	eventually(t, healTimeout, "the request's log line is in Loki", func() error {
+	cloud.Eventually(t, cloud.HealTimeout, "the request's log line is in Loki", func() error {
 		var answer struct {
 			Data struct {
 				Result []struct {

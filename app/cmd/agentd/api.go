@@ -47,6 +47,7 @@ func newAPI(settings config.Serve, log *slog.Logger) (*api, error) {
 		Addrs:    settings.Redis.Addrs,
 		Username: settings.Redis.Username,
 		Password: settings.Redis.Password,
+		CAFile:   settings.Redis.CAFile,
 		Tracing:  tracing,
 	}, log)
 	exchanges := postgres.NewExchanges(pool, settings.Region, log)
@@ -90,7 +91,7 @@ func newAPI(settings config.Serve, log *slog.Logger) (*api, error) {
 		Embeddings:  router,
 		Catalog:     router,
 		Idempotency: postgres.NewIdempotency(pool),
-		Checks:      map[string]apphttp.Check{"database": exchanges.Ready, "redis": client.Ready},
+		Checks:      map[string]apphttp.Check{"database": exchanges.Probe, "redis": client.Ready},
 		Metrics:     metrics,
 		Version:     version,
 		MaxStreams:  settings.MaxStreams,

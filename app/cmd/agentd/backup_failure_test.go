@@ -3,10 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/minio/minio-go/v7"
 
 	"agentstack/app/internal/backup"
 	"agentstack/app/internal/testenv"
@@ -72,7 +78,7 @@ func TestRestoreSaysWhichExtensionIsMissing(t *testing.T) {
 	v := newVault(t)
 	manifest := v.backUp(t)
 	v.refuse(t, manifest.ID, "copy", `make it in the database template1`)
-	v.exec(t, "ai_agent", "postgres", "CREATE DATABASE copy_restoring")
+	v.exec(t, testenv.Superuser, "postgres", "CREATE DATABASE copy_restoring")
 	v.refuse(t, manifest.ID, "copy", "database copy_restoring exists")
 }
 
@@ -116,10 +122,13 @@ func TestFailingBackup(t *testing.T) {
 	v := newVault(t)
 	stopped := testenv.NewObjectStore(t)
 	stopped.Stop()
-	v.exec(t, "ai_agent", "postgres", "CREATE ROLE stranger LOGIN")
+	v.exec(t, testenv.Superuser, "postgres", "CREATE ROLE stranger LOGIN")
 	script := func(text string) string { return v.pgDump(t, text) }
 	half := script(`$PG_DUMP "$@" | head -c 1000; echo 'pg_dump: error: the disk is on fire' >&2; exit 1`)
 	elsewhere, asStranger := v.postgres.URLOf(backupRole, "other"), v.postgres.URLOf("stranger", sourceDatabase)
+	otherCA := filepath.Join(t.TempDir(), "ca.crt")
+	testenv.NewAuthority(t).WriteFile(t, otherCA)
+	impostor := v.postgres.TLSURL(backupRole, sourceDatabase, otherCA)
 	for name, test := range map[string]struct{ variable, value, reason string }{
 		"pg_dump fails half-way":    {"PATH", half, "exit status 1: pg_dump: error: the disk is on fire"},
 		"pg_dump fails at once":     {"PATH", script("echo no >&2; exit 3"), "exit status 3: no"},
@@ -130,6 +139,7 @@ func TestFailingBackup(t *testing.T) {
 		"wrong key":                 {"AWS_SECRET_ACCESS_KEY", "wrong", "signature"},
 		"no such database":          {"DATABASE_URL", elsewhere, `database "other" does not exist`},
 		"role that sees too little": {"DATABASE_URL", asStranger, "permission denied"},
+		"another authority":         {"DATABASE_URL", impostor, "unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := v.run(t, map[string]string{test.variable: test.value}, "backup")
@@ -141,4 +151,46 @@ func TestFailingBackup(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pgDump makes a folder with a pg_dump that is a shell script; $PG_DUMP is the real one.
+func (v *vault) pgDump(t *testing.T, script string) (path string) {
+	t.Helper()
+	path = t.TempDir()
+	text := fmt.Sprintf("#!/bin/sh\nPG_DUMP=%s/pg_dump\n[ \"$1\" = --version ] && exec $PG_DUMP --version\n%s\n",
+		v.postgres.Programs(), script)
+	if err := os.WriteFile(filepath.Join(path, "pg_dump"), []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path + ":" + v.postgres.Programs() + ":/bin:/usr/bin"
+}
+
+// running is an agentd that has stored the first part of a dump that never ends.
+func (v *vault) running(t *testing.T) *exec.Cmd {
+	t.Helper()
+	path := v.pgDump(t, "head -c 40000000 /dev/zero; exec sleep 1000")
+	command := v.command(map[string]string{"PATH": path}, "backup")
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Stderr = t.Output()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }) // what is left of its pg_dump
+	core := minio.Core{Client: v.store.Client}
+	eventually(t, "a part is stored", func() bool {
+		for upload := range v.store.Client.ListIncompleteUploads(t.Context(), testenv.Bucket, "", true) {
+			if upload.Err != nil {
+				t.Fatal(upload.Err)
+			}
+			parts, err := core.ListObjectParts(t.Context(), testenv.Bucket, upload.Key, upload.UploadID, 0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(parts.ObjectParts) > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	return command
 }

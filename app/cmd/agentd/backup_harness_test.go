@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -35,7 +33,6 @@ func TestMain(m *testing.M) {
 
 const (
 	sourceDatabase = "app"
-	sourceOwner    = "app_owner"
 	backupRole     = "ai_agent_backup"
 	backupPrefix   = "backups/" + sourceDatabase
 )
@@ -49,10 +46,14 @@ type vault struct {
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	v := &vault{postgres: testenv.NewPostgres(t), store: testenv.NewObjectStore(t)}
+	v := &vault{postgres: testenv.InitPostgres(t), store: testenv.NewObjectStore(t)}
+	authority, file := testenv.NewAuthority(t), filepath.Join(t.TempDir(), "ca.crt")
+	authority.WriteFile(t, file)
+	v.postgres.ServeTLS(t, authority, "localhost")
+	v.postgres.Start(t)
 	v.env = map[string]string{
 		"PATH":                  v.postgres.Programs(),
-		"DATABASE_URL":          v.postgres.URLOf(backupRole, sourceDatabase),
+		"DATABASE_URL":          v.postgres.TLSURL(backupRole, sourceDatabase, file),
 		"S3_ENDPOINT":           v.store.URL(),
 		"S3_REGION":             "us-east-1",
 		"S3_BUCKET":             testenv.Bucket,
@@ -61,25 +62,25 @@ func newVault(t *testing.T) *vault {
 		"LOG_LEVEL":             "debug",
 		asProgram:               "1",
 	}
-	v.script(t, "ai_agent", "postgres", "server.sql")
-	v.script(t, "ai_agent", sourceDatabase, "superuser.sql")
-	migrate := map[string]string{"DATABASE_URL": v.postgres.URLOf(sourceOwner, sourceDatabase)}
+	v.script(t, v.postgres.URLOf(testenv.Superuser, "postgres"), "server.sql")
+	v.script(t, v.postgres.URLOf(testenv.Superuser, sourceDatabase), "superuser.sql")
+	migrate := map[string]string{"DATABASE_URL": v.postgres.OwnerURL(sourceDatabase)}
 	if r := v.run(t, migrate, "migrate"); r.code != exitOK {
 		t.Fatalf("migrate: %s", r.stderr)
 	}
-	v.script(t, sourceOwner, sourceDatabase, "owner.sql")
+	v.script(t, v.postgres.OwnerURL(sourceDatabase), "owner.sql")
 	return v
 }
 
 // script runs a file of testdata, statement by statement: some do not run inside a transaction.
-func (v *vault) script(t *testing.T, role, database, file string) {
+func (v *vault) script(t *testing.T, url, file string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for statement := range strings.SplitSeq(string(content), ";\n") {
-		v.exec(t, role, database, statement)
+		execute(t, url, statement)
 	}
 }
 
@@ -95,7 +96,15 @@ func (v *vault) connect(t *testing.T, role, database string) *pgx.Conn {
 
 func (v *vault) exec(t *testing.T, role, database, statement string) {
 	t.Helper()
-	connection := v.connect(t, role, database)
+	execute(t, v.postgres.URLOf(role, database), statement)
+}
+
+func execute(t *testing.T, url, statement string) {
+	t.Helper()
+	connection, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer connection.Close(t.Context())
 	if _, err := connection.Exec(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
@@ -105,7 +114,7 @@ func (v *vault) exec(t *testing.T, role, database, statement string) {
 // query returns the first column of all rows.
 func (v *vault) query(t *testing.T, database, query string) []string {
 	t.Helper()
-	connection := v.connect(t, "ai_agent", database)
+	connection := v.connect(t, testenv.Superuser, database)
 	defer connection.Close(t.Context())
 	rows, err := connection.Query(t.Context(), query)
 	if err != nil {
@@ -260,46 +269,4 @@ func (v *vault) refuse(t *testing.T, id, database, reason string) {
 	if after := v.databases(t); !slices.Equal(before, after) {
 		t.Errorf("databases before: %v, after: %v", before, after)
 	}
-}
-
-// pgDump makes a folder with a pg_dump that is a shell script; $PG_DUMP is the real one.
-func (v *vault) pgDump(t *testing.T, script string) (path string) {
-	t.Helper()
-	path = t.TempDir()
-	text := fmt.Sprintf("#!/bin/sh\nPG_DUMP=%s/pg_dump\n[ \"$1\" = --version ] && exec $PG_DUMP --version\n%s\n",
-		v.postgres.Programs(), script)
-	if err := os.WriteFile(filepath.Join(path, "pg_dump"), []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path + ":" + v.postgres.Programs() + ":/bin:/usr/bin"
-}
-
-// running is an agentd that has stored the first part of a dump that never ends.
-func (v *vault) running(t *testing.T) *exec.Cmd {
-	t.Helper()
-	path := v.pgDump(t, "head -c 40000000 /dev/zero; exec sleep 1000")
-	command := v.command(map[string]string{"PATH": path}, "backup")
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Stderr = t.Output()
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }) // what is left of its pg_dump
-	core := minio.Core{Client: v.store.Client}
-	eventually(t, "a part is stored", func() bool {
-		for upload := range v.store.Client.ListIncompleteUploads(t.Context(), testenv.Bucket, "", true) {
-			if upload.Err != nil {
-				t.Fatal(upload.Err)
-			}
-			parts, err := core.ListObjectParts(t.Context(), testenv.Bucket, upload.Key, upload.UploadID, 0, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(parts.ObjectParts) > 0 {
-				return true
-			}
-		}
-		return false
-	})
-	return command
 }

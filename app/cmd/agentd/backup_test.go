@@ -19,7 +19,7 @@ const otherID = "20260101T000000.000Z-aaaaaaaa"
 // template1 gives new databases the extension that only a superuser can make, as pgvector is.
 func (v *vault) template1(t *testing.T) {
 	t.Helper()
-	v.exec(t, "ai_agent", "template1", "CREATE EXTENSION bloom")
+	v.exec(t, testenv.Superuser, "template1", "CREATE EXTENSION bloom")
 }
 
 func TestBackupAndRestore(t *testing.T) {
@@ -39,7 +39,7 @@ func TestBackupAndRestore(t *testing.T) {
 		"bytea_output TO 'escape'", "extra_float_digits TO '-5'", "search_path TO 'nowhere'",
 		"default_transaction_isolation TO 'serializable'",
 	} {
-		v.exec(t, "ai_agent", "postgres", "ALTER ROLE "+backupRole+" SET "+setting)
+		v.exec(t, testenv.Superuser, "postgres", "ALTER ROLE "+backupRole+" SET "+setting)
 	}
 	v.restore(t, backup.Latest, "restored", manifest)
 	for name, query := range map[string]string{
@@ -59,9 +59,11 @@ func TestBackupAndRestore(t *testing.T) {
 		}
 	}
 	if owner := v.query(t, "restored", `SELECT pg_get_userbyid(datdba)::text FROM pg_database
-		WHERE datname = 'restored'`); !slices.Equal(owner, []string{sourceOwner}) {
+		WHERE datname = 'restored'`); !slices.Equal(owner, []string{testenv.Owner}) {
 		t.Errorf("the database belongs to %v", owner)
 	}
+	// The application goes on with it as the role that it logs in as.
+	v.exec(t, testenv.OtherLogin, "restored", "INSERT INTO counters VALUES (51, 0)")
 	v.refuse(t, backup.Latest, "restored", "database restored exists")
 	v.refuse(t, backup.Latest, sourceDatabase, "database app exists")
 	v.refuse(t, otherID, "other", "there is no backup")
@@ -69,7 +71,7 @@ func TestBackupAndRestore(t *testing.T) {
 
 func checkManifest(t *testing.T, m backup.Manifest) {
 	t.Helper()
-	if m.Database != sourceDatabase || m.Owner != sourceOwner || m.SchemaVersion == nil ||
+	if m.Database != sourceDatabase || m.Owner != testenv.Owner || m.SchemaVersion == nil ||
 		*m.SchemaVersion != migrations || m.ServerVersion == "" || m.PgDumpVersion == "" ||
 		m.AgentdVersion != version || m.Size == 0 || m.StartedAt.After(m.FinishedAt) {
 		t.Errorf("manifest: %+v", m)
@@ -103,7 +105,7 @@ func TestBackupWhileWritten(t *testing.T) {
 	stop, writes := make(chan struct{}), 0
 	written := make(chan struct{}, 1)
 	var writer sync.WaitGroup
-	connection := v.connect(t, sourceOwner, sourceDatabase)
+	connection := v.connect(t, testenv.Login, sourceDatabase)
 	writer.Go(func() {
 		for i := 0; ; i++ {
 			select {

@@ -13,7 +13,7 @@ import (
 )
 
 // migrations is the number of files in internal/postgres/migrations.
-const migrations = 5
+const migrations = 6
 
 func TestUsage(t *testing.T) {
 	for name, args := range map[string][]string{
@@ -69,7 +69,7 @@ func TestConfigurationErrors(t *testing.T) {
 func TestMigrateTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	postgres := testenv.NewPostgres(t)
-	env := lookup(map[string]string{"DATABASE_URL": postgres.URL()})
+	env := lookup(map[string]string{"DATABASE_URL": postgres.OwnerURL("postgres")})
 	outputs, codes := make([]buffer, 4), make([]int, 4)
 	var group sync.WaitGroup
 	for i := range codes {
@@ -101,7 +101,7 @@ func TestMigrateTakesTheLock(t *testing.T) {
 	}
 	migrate := func(timeout string) int {
 		var output buffer
-		env := lookup(map[string]string{"DATABASE_URL": postgres.URL(), "MIGRATE_TIMEOUT": timeout})
+		env := lookup(map[string]string{"DATABASE_URL": postgres.OwnerURL("postgres"), "MIGRATE_TIMEOUT": timeout})
 		return process{env, &output, &output}.run(t.Context(), []string{"migrate"})
 	}
 	if code := migrate("2s"); code != exitFailure {
@@ -128,7 +128,7 @@ func TestMigrateWaits(t *testing.T) {
 	var output buffer
 	exit := make(chan int, 1)
 	go func() {
-		env := lookup(map[string]string{"DATABASE_URL": postgres.URL()})
+		env := lookup(map[string]string{"DATABASE_URL": postgres.OwnerURL("postgres")})
 		exit <- process{env, &output, &output}.run(t.Context(), []string{"migrate"})
 	}()
 	eventually(t, "migrate waits", func() bool { return strings.Contains(output.String(), "waiting for the database") })
@@ -138,7 +138,7 @@ func TestMigrateWaits(t *testing.T) {
 	}
 	var late buffer
 	postgres.Stop(t)
-	env := lookup(map[string]string{"DATABASE_URL": postgres.URL(), "MIGRATE_TIMEOUT": "1s"})
+	env := lookup(map[string]string{"DATABASE_URL": postgres.OwnerURL("postgres"), "MIGRATE_TIMEOUT": "1s"})
 	if code := (process{env, &late, &late}).run(t.Context(), []string{"migrate"}); code != exitFailure {
 		t.Errorf("no database: exit code %d, want %d", code, exitFailure)
 	}

@@ -60,6 +60,14 @@ func TestDatabaseLost(t *testing.T) {
 	hanging := s.openStream(t, prompt("mock-slow", "one two three four five six seven eight", true), "lost-1")
 	hanging.skipTo(`"You "`)
 	e.postgres.Stop(t)
+	hanging.skipTo(`"eight"`)
+	e.postgres.Start(t)
+	// The answer that was going on is acknowledged only after it is stored.
+	hanging.skipTo("[DONE]")
+	if row := e.stored(t, "lost-1"); row.Status != "completed" {
+		t.Errorf("row: %+v", row)
+	}
+	e.postgres.Stop(t)
 	eventually(t, "not ready", func() bool { return s.get(t, "/ready").status == http.StatusServiceUnavailable })
 	if got := s.get(t, "/livez"); got.status != http.StatusOK {
 		t.Errorf("/livez: %d", got.status)
@@ -76,11 +84,6 @@ func TestDatabaseLost(t *testing.T) {
 		t.Errorf("the model server was called without storage: %v", calls)
 	}
 	e.postgres.Start(t)
-	// The answer that was going on is acknowledged only after it is stored.
-	hanging.skipTo("[DONE]")
-	if row := e.stored(t, "lost-1"); row.Status != "completed" {
-		t.Errorf("row: %+v", row)
-	}
 	s.waitReady(t)
 	if got := s.chat(t, prompt("m", "again", false)); got.status != http.StatusOK {
 		t.Errorf("chat: %d %s", got.status, got.body)

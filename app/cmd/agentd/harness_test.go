@@ -128,7 +128,7 @@ func newEnvironment(t *testing.T) *environment {
 func (e *environment) migrate(t *testing.T) {
 	t.Helper()
 	var output buffer
-	env := lookup(map[string]string{"DATABASE_URL": e.postgres.URL()})
+	env := lookup(map[string]string{"DATABASE_URL": e.postgres.OwnerURL("postgres")})
 	if code := (process{env, &output, &output}).run(t.Context(), []string{"migrate"}); code != exitOK {
 		t.Fatalf("migrate: exit code %d\n%s", code, output.String())
 	}

@@ -2,9 +2,13 @@
 package config
 
 import (
+	"crypto/x509"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -36,6 +40,7 @@ type Redis struct {
 	Addrs    []string // REDIS_ADDRS, required, host:port of some nodes, comma separated
 	Username string   // REDIS_USERNAME
 	Password string   // REDIS_PASSWORD
+	CAFile   string   // REDIS_CA_FILE, default empty: no TLS; the authority that signs the nodes' certificates
 }
 
 // Migrate configures agentd migrate.
@@ -55,6 +60,7 @@ func ReadServe(env Env) (Serve, error) {
 			Addrs:    r.addrs("REDIS_ADDRS"),
 			Username: r.text("REDIS_USERNAME", ""),
 			Password: r.text("REDIS_PASSWORD", ""),
+			CAFile:   r.authority("REDIS_CA_FILE"),
 		},
 		Models:          r.models("MODELS"),
 		JWTKeys:         r.jwtKeys("JWT_KEYS"),
@@ -107,8 +113,11 @@ func (r *reader) databaseURL(name string) string {
 		r.secret(name, "want postgres://user:password@host:port/database")
 		return value
 	}
-	if _, err := pgxpool.ParseConfig(value); err != nil {
-		r.secret(name, "not a valid PostgreSQL URL; check the port and the parameters after ?")
+	_, err = pgxpool.ParseConfig(value)
+	if file := new(fs.PathError); errors.As(err, &file) {
+		r.secret(name, file.Error()+"; mount the file that the URL names")
+	} else if err != nil {
+		r.secret(name, "not a valid PostgreSQL URL; check the port, the parameters after ? and the files they name")
 	}
 	return value
 }
@@ -127,6 +136,21 @@ func (r *reader) jwtKeys(name string) [][]byte {
 		keys = append(keys, []byte(key))
 	}
 	return keys
+}
+
+// authority reads the name of a file that has certificates.
+func (r *reader) authority(name string) string {
+	file := r.text(name, "")
+	if file == "" {
+		return ""
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		r.problem(name, file, err.Error())
+	} else if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		r.problem(name, file, "want a file with certificates in PEM")
+	}
+	return file
 }
 
 func (r *reader) addrs(name string) []string {

@@ -2,9 +2,12 @@ package config
 
 import (
 	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"agentstack/app/internal/testenv"
 )
 
 const models = `{
@@ -60,6 +63,23 @@ func TestServeDefaults(t *testing.T) {
 	}
 }
 
+// TestDatabaseURLs reads the URLs that the cluster's Secrets have.
+func TestDatabaseURLs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	testenv.NewAuthority(t).WriteFile(t, file)
+	for _, parameters := range []string{"", "&role=ai_agent", "&pool_max_conns=20"} {
+		url := "postgresql://ai_agent_1:hidden@ai-agent-db-rw.ns:5432/ai_agent?sslmode=verify-full&sslrootcert=" + file
+		env := serveVariables(map[string]string{"DATABASE_URL": url + parameters, "REDIS_CA_FILE": file})
+		config, err := ReadServe(env)
+		if err != nil || config.DatabaseURL != url+parameters || config.Redis.CAFile != file {
+			t.Errorf("%s: error %v", parameters, err)
+		}
+		if _, err := ReadMigrate(env); err != nil {
+			t.Errorf("%s: %v", parameters, err)
+		}
+	}
+}
+
 func TestBadServeVariables(t *testing.T) {
 	replace := func(old, new string) string { return strings.Replace(models, old, new, 1) }
 	tests := map[string]struct{ variable, value, problem string }{
@@ -83,6 +103,16 @@ func TestBadServeVariables(t *testing.T) {
 		"storage":            {"STORE_EXCHANGES", "yes", "want true or false"},
 		"traces":             {"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "OTEL_EXPORTER_OTLP_ENDPOINT"},
 		"cache":              {"CACHE_TTL", "-1s", "CACHE_TTL"},
+		"no authority": {
+			"DATABASE_URL", "postgres://u:hidden@h/db?sslmode=verify-full&sslrootcert=/nowhere/ca.crt",
+			"open /nowhere/ca.crt: no such file or directory; mount",
+		},
+		"odd authority": {
+			"DATABASE_URL", "postgres://u:hidden@h/db?sslmode=verify-full&sslrootcert=serve_test.go", "files they name",
+		},
+		"password in the port":   {"DATABASE_URL", "postgres://u@h:hidden/db", "DATABASE_URL: want postgres://"},
+		"no authority of Redis":  {"REDIS_CA_FILE", "/nowhere/ca.crt", "no such file"},
+		"odd authority of Redis": {"REDIS_CA_FILE", "serve_test.go", "want a file with certificates"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -26,10 +26,10 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": healthOK})
 }
 
-// ready says whether this replica should get requests, and why not. It is for inside the cluster: reasons name
-// hosts.
+// ready says whether this replica should get requests, and why not; a dependency that was there may be away for
+// readyGrace. It is for inside the cluster: reasons name hosts.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	report := s.report(r.Context(), error.Error)
+	report := s.report(r.Context(), error.Error, s.grace.covers)
 	if s.draining.Load() {
 		report.Status = healthDraining
 	}
@@ -38,7 +38,8 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 
 // health is for people and for the container's health check. It may be routed from outside.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	writeReport(w, s.report(r.Context(), func(error) string { return healthUnavailable }))
+	writeReport(w, s.report(r.Context(), func(error) string { return healthUnavailable },
+		func(_ string, err error) bool { return err == nil }))
 }
 
 func writeReport(w http.ResponseWriter, report healthReport) {
@@ -50,7 +51,10 @@ func writeReport(w http.ResponseWriter, report healthReport) {
 	writeJSON(w, status, report)
 }
 
-func (s *Server) report(ctx context.Context, describe func(error) string) healthReport {
+// report is ok if every result is fine.
+func (s *Server) report(
+	ctx context.Context, describe func(error) string, fine func(name string, err error) bool,
+) healthReport {
 	names := slices.Sorted(maps.Keys(s.Checks))
 	results := make([]error, len(names))
 	var group sync.WaitGroup
@@ -61,8 +65,10 @@ func (s *Server) report(ctx context.Context, describe func(error) string) health
 	report := healthReport{Status: healthOK, Checks: make(map[string]string, len(names))}
 	for i, name := range names {
 		report.Checks[name] = healthOK
-		if err := results[i]; err != nil {
+		if !fine(name, results[i]) {
 			report.Status = healthUnavailable
+		}
+		if err := results[i]; err != nil {
 			report.Checks[name] = describe(err)
 		}
 	}

@@ -21,8 +21,9 @@ const (
 	idempotencyHeader = "Idempotency-Key"
 	replayedHeader    = "Idempotent-Replayed"
 	maxIdempotencyKey = 255
-	// keepTimeout bounds storing an answer or giving a key up; the client may be gone by then.
-	keepTimeout = 5 * time.Second
+	// keepTimeout bounds storing an answer or giving a key up; the client may be gone by then. It is longer than the
+	// store waits for its database.
+	keepTimeout = 20 * time.Second
 )
 
 // idempotent makes an operation answer a repeated Idempotency-Key with what it answered first. The secrets are

@@ -63,6 +63,7 @@ type Server struct {
 	draining atomic.Bool
 	streams  atomic.Int64
 	sockets  *sockets
+	grace    grace
 	inflight sync.WaitGroup
 }
 

@@ -29,8 +29,13 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 	}
+	failure = errors.New("not yet")
+	expect("/ready", 503, `{"status":"unavailable","checks":{"database":"not yet"}}`)
+	failure = nil
 	expect("/ready", 200, `{"status":"ok","checks":{"database":"ok"}}`)
 	failure = errors.New("no route to db-1")
+	expect("/ready", 200, `{"status":"ok","checks":{"database":"no route to db-1"}}`)
+	s.grace.away["database"] = time.Now().Add(-readyGrace)
 	expect("/ready", 503, `{"status":"unavailable","checks":{"database":"no route to db-1"}}`)
 	expect("/health", 503, `{"status":"unavailable","checks":{"database":"unavailable"}}`)
 	expect("/livez", 200, `{"status":"ok"}`)

@@ -22,7 +22,8 @@ var _ account.Store = (*Accounts)(nil)
 // CreateTenant implements account.Store.
 func (a *Accounts) CreateTenant(ctx context.Context, tenant *account.Tenant, owner *account.User) error {
 	q := userStatement(owner, `
-WITH tenant AS (INSERT INTO tenants (id, name, created_at) VALUES (@tenant_id, @tenant_name, @tenant_created_at))`)
+WITH tenant AS (INSERT INTO tenants (id, name, created_at) VALUES (@tenant_id, @tenant_name, @tenant_created_at)
+	ON CONFLICT (id) DO NOTHING)`)
 	q.args["tenant_id"], q.args["tenant_name"], q.args["tenant_created_at"] = tenant.ID, tenant.Name, tenant.CreatedAt
 	return change(ctx, a.pool, ofTenant(tenant.ID), q)
 }
@@ -35,10 +36,12 @@ func (a *Accounts) CreateUser(ctx context.Context, user *account.User) error {
 // userStatement inserts a user, after what with does in the same statement.
 func userStatement(user *account.User, with string) statement {
 	return statement{
-		what: "tenant",
+		what:  "tenant",
+		spent: true,
 		sql: with + `
 INSERT INTO users (id, tenant_id, email, role, password_hash, created_at)
-VALUES (@id, @tenant_id, @email, @role, @password_hash, @created_at)`,
+VALUES (@id, @tenant_id, @email, @role, @password_hash, @created_at)
+ON CONFLICT (id) DO NOTHING`,
 		args: pgx.NamedArgs{
 			"id": user.ID, "tenant_id": user.TenantID, "email": user.Email, "role": string(user.Role),
 			"password_hash": user.PasswordHash, "created_at": user.CreatedAt,
@@ -80,14 +83,15 @@ func (a *Accounts) CreateLogin(ctx context.Context, login *account.Login) error 
 		what:    "login",
 		refused: map[string]*problem.Error{"logins_tenant_id_user_id_fkey": problem.Missing("user")},
 	}
-	return pipeline(ctx, a.pool, ofTenant(login.TenantID), q, func(batch *pgx.Batch) {
+	return pipeline(ctx, a.pool, ofTenant(login.TenantID), q, func(batch *pgx.Batch, again bool) {
 		batch.Queue(`
 INSERT INTO logins (id, tenant_id, user_id, token_hash, expires_at, revoked_at, created_at)
-VALUES (@id, @tenant_id, @user_id, @token_hash, @expires_at, @revoked_at, @created_at)`,
+VALUES (@id, @tenant_id, @user_id, @token_hash, @expires_at, @revoked_at, @created_at)
+ON CONFLICT (id) DO NOTHING`,
 			pgx.NamedArgs{
 				"id": login.ID, "tenant_id": login.TenantID, "user_id": login.UserID, "token_hash": login.TokenHash,
 				"expires_at": login.ExpiresAt, "revoked_at": login.RevokedAt, "created_at": login.CreatedAt,
-			})
+			}).Query(touched(again))
 		batch.Queue(`
 DELETE FROM logins
 WHERE tenant_id = current_tenant() AND user_id = @user_id AND id <> @id AND expires_at < now()`,
@@ -111,7 +115,9 @@ FROM logins WHERE id = @id`,
 	})
 }
 
-// RotateLogin implements account.Store. A login that is revoked is not changed.
+// RotateLogin implements account.Store. A login that is revoked is not changed. One that has the new hash already has it
+// from an earlier attempt of this very call, since nobody else knows its token. When no attempt gets an answer in time,
+// the call fails though the token may be used up: then the login ends as soon as the client tries again.
 func (a *Accounts) RotateLogin(ctx context.Context, id string, old, new []byte, expires time.Time) (bool, error) {
 	if err := checkID("login", id); err != nil {
 		return false, err
@@ -120,7 +126,7 @@ func (a *Accounts) RotateLogin(ctx context.Context, id string, old, new []byte, 
 		what: "login",
 		sql: `
 UPDATE logins SET token_hash = @new, expires_at = @expires_at
-WHERE id = @id AND token_hash = @old AND revoked_at IS NULL
+WHERE id = @id AND token_hash IN (@old, @new) AND revoked_at IS NULL
 RETURNING id`,
 		args: pgx.NamedArgs{"id": id, "old": old, "new": new, "expires_at": expires},
 	}, pgx.RowTo[string])

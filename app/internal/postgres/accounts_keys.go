@@ -21,12 +21,14 @@ func (a *Accounts) CreateKey(ctx context.Context, key *account.APIKey) error {
 		scopes[i] = string(scope)
 	}
 	return change(ctx, a.pool, ofTenant(key.TenantID), statement{
-		what: "user",
+		what:  "user",
+		spent: true,
 		sql: `
 INSERT INTO api_keys (id, tenant_id, user_id, name, key_hash, scopes, requests_per_minute, tokens_per_day,
 	expires_at, revoked_at, created_at)
 VALUES (@id, @tenant_id, @user_id, @name, @key_hash, @scopes, @requests_per_minute, @tokens_per_day,
-	@expires_at, @revoked_at, @created_at)`,
+	@expires_at, @revoked_at, @created_at)
+ON CONFLICT (id) DO NOTHING`,
 		args: pgx.NamedArgs{
 			"id": key.ID, "tenant_id": key.TenantID, "user_id": key.UserID, "name": key.Name,
 			"key_hash": key.KeyHash, "scopes": scopes, "requests_per_minute": key.RequestsPerMinute,

@@ -28,10 +28,11 @@ func scanAgent(row pgx.CollectableRow) (a agent.Agent, err error) {
 
 // CreateAgent implements agent.SessionStore.
 func (s *Sessions) CreateAgent(ctx context.Context, tenant string, a *agent.Agent) error {
-	return change(ctx, s.pool, ofTenant(tenant), statement{what: "agent", args: agentArguments(tenant, a), sql: `
+	return change(ctx, s.pool, ofTenant(tenant), statement{what: "agent", spent: true, args: agentArguments(tenant, a), sql: `
 INSERT INTO agents (tenant_id, id, name, model, system_prompt, retrieval, temperature, created_at, updated_at)
 VALUES (@tenant::uuid, @id::uuid, @name, @model, @system_prompt, @retrieval, @temperature,
-        @created_at, @updated_at)`})
+        @created_at, @updated_at)
+ON CONFLICT (tenant_id, id) DO NOTHING`})
 }
 
 // Agent implements agent.SessionStore.
@@ -71,7 +72,7 @@ func (s *Sessions) DeleteAgent(ctx context.Context, tenant, id string) error {
 		return err
 	}
 	return change(ctx, s.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id}, sql: `DELETE FROM agents WHERE id = @id::uuid`,
+		what: what, spent: true, args: pgx.NamedArgs{"id": id}, sql: `DELETE FROM agents WHERE id = @id::uuid`,
 	})
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -33,36 +34,43 @@ func NewDocuments(pool *pgxpool.Pool) *Documents { return &Documents{pool: pool}
 func (d *Documents) PutDocument(
 	ctx context.Context, tenant string, document *knowledge.Document, chunks []knowledge.Chunk,
 ) error {
-	ctx, cancel := context.WithTimeout(ctx, putTimeout)
-	defer cancel()
-	return statement{what: "document"}.explain(pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-		sql, args := ofTenant(tenant).settings()
-		if _, err := tx.Exec(ctx, sql, args...); err != nil {
-			return err
-		}
-		if err := insertDocument(ctx, tx, tenant, document, len(chunks)); err != nil {
-			return err
-		}
-		for part := range slices.Chunk(chunks, putRows) {
-			if err := insertChunks(ctx, tx, tenant, document, part); err != nil {
+	put := func(ctx context.Context, connection *pgxpool.Conn, again bool) error {
+		return pgx.BeginFunc(ctx, connection, func(tx pgx.Tx) error {
+			sql, args := ofTenant(tenant).settings()
+			if _, err := tx.Exec(ctx, sql, args...); err != nil {
 				return err
 			}
-		}
-		return nil
-	}))
+			switch added, err := insertDocument(ctx, tx, tenant, document, len(chunks)); {
+			case err != nil:
+				return err
+			case !added && again: // it was committed before, with all chunks
+				return nil
+			case !added:
+				return fmt.Errorf("document %s exists", document.ID)
+			}
+			for part := range slices.Chunk(chunks, putRows) {
+				if err := insertChunks(ctx, tx, tenant, document, part); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return statement{what: "document"}.retry(ctx, d.pool, putTimeout, put)
 }
 
 func insertDocument(
 	ctx context.Context, tx pgx.Tx, tenant string, document *knowledge.Document, chunks int,
-) error {
-	_, err := tx.Exec(ctx, `
+) (added bool, err error) {
+	tag, err := tx.Exec(ctx, `
 INSERT INTO documents (tenant_id, id, title, content_type, content, bytes, chunks, created_at)
-VALUES (@tenant::uuid, @id::uuid, @title, @content_type, @content, @bytes, @chunks, @created_at)`, pgx.NamedArgs{
+VALUES (@tenant::uuid, @id::uuid, @title, @content_type, @content, @bytes, @chunks, @created_at)
+ON CONFLICT (tenant_id, id) DO NOTHING`, pgx.NamedArgs{
 		"tenant": tenant, "id": document.ID, "title": plain(document.Title),
 		"content_type": string(document.ContentType), "content": plain(document.Content), "bytes": document.Bytes,
 		"chunks": chunks, "created_at": document.CreatedAt,
 	})
-	return err
+	return tag.RowsAffected() > 0, err
 }
 
 func insertChunks(
@@ -126,7 +134,7 @@ func (d *Documents) DeleteDocument(ctx context.Context, tenant, id string) error
 		return err
 	}
 	return change(ctx, d.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id}, sql: `DELETE FROM documents WHERE id = @id::uuid`,
+		what: what, spent: true, args: pgx.NamedArgs{"id": id}, sql: `DELETE FROM documents WHERE id = @id::uuid`,
 	})
 }
 

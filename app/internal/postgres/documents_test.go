@@ -168,7 +168,7 @@ func testDeleteDocument(t *testing.T, store *Documents, tenant, _ string) {
 func wordRows(t *testing.T, store *Documents, tenant string) int {
 	t.Helper()
 	var n int
-	check(t, pipeline(t.Context(), store.pool, ofTenant(tenant), statement{}, func(batch *pgx.Batch) {
+	check(t, pipeline(t.Context(), store.pool, ofTenant(tenant), statement{}, func(batch *pgx.Batch, _ bool) {
 		batch.Queue(`SELECT set_config('app.search', 'passage or apple', true)`)
 		batch.Queue(`SELECT count(*) FROM chunk_words`).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 	}))

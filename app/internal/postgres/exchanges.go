@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,8 +16,8 @@ import (
 )
 
 const (
-	// attemptTimeout bounds one attempt to save, so that a connection to a dead node is given up in time.
-	attemptTimeout = 3 * time.Second
+	// insertTimeout bounds one attempt to save, so that a connection to a dead node is given up in time.
+	insertTimeout = 3 * time.Second
 	// retryPause is the time between two attempts.
 	retryPause = 200 * time.Millisecond
 )
@@ -40,8 +41,25 @@ func NewExchanges(pool *pgxpool.Pool, region string, log *slog.Logger) *Exchange
 	return store
 }
 
-// Ready implements agent.ExchangeStore.
-func (e *Exchanges) Ready(ctx context.Context) error { return e.probe.Check(ctx) }
+// Ready implements agent.ExchangeStore. It waits for a database that is away, as every transaction does.
+func (e *Exchanges) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := e.probe.Check(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(lastPause/2 + rand.N(lastPause/2)):
+		}
+	}
+}
+
+// Probe tells at once whether rows can be written.
+func (e *Exchanges) Probe(ctx context.Context) error { return e.probe.Check(ctx) }
 
 // check finds out whether rows can be written. After a failover the pool may hold connections to a dead
 // or demoted server; they are given up, so that the next check finds the new primary.
@@ -114,7 +132,7 @@ func (e *Exchanges) insert(ctx context.Context, rows []*row) {
 }
 
 func (e *Exchanges) attempt(ctx context.Context, rows []*row) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
 	encoded, err := json.Marshal(rows)
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -30,15 +32,16 @@ func NewIdempotency(pool *pgxpool.Pool) *Idempotency { return &Idempotency{pool}
 
 var _ agent.IdempotencyStore = (*Idempotency)(nil)
 
-// claimKey inserts a key, or takes over one that is too old. It is the only one of the three statements that waits for
+// claimKey inserts a key, or takes over one that is too old, or its own when it is repeated. It is the only one of the three statements that waits for
 // other transactions, so it comes first: then none of them can wait for this one in turn.
 const claimKey = `
-INSERT INTO idempotency_keys AS k (tenant_id, scope, key, fingerprint, created_at, locked_until)
-VALUES (@tenant_id, @scope, @key, @fingerprint, now(), now() + @claim_age::interval)
+INSERT INTO idempotency_keys AS k (tenant_id, scope, key, fingerprint, claim, created_at, locked_until)
+VALUES (@tenant_id, @scope, @key, @fingerprint, @claim, now(), now() + @claim_age::interval)
 ON CONFLICT (tenant_id, scope, key) DO UPDATE
-SET fingerprint = excluded.fingerprint, created_at = excluded.created_at, locked_until = excluded.locked_until,
+SET fingerprint = excluded.fingerprint, claim = excluded.claim, created_at = excluded.created_at, locked_until = excluded.locked_until,
 	status = NULL, content_type = NULL, body = NULL
-WHERE k.created_at < now() - @answer_age::interval OR (k.status IS NULL AND k.locked_until < now())`
+WHERE k.created_at < now() - @answer_age::interval 
+	OR (k.status IS NULL AND (k.locked_until < now() OR k.claim = excluded.claim))`
 
 const selectKeyState = `
 SELECT fingerprint, status, content_type, body FROM idempotency_keys
@@ -56,10 +59,15 @@ WHERE k.tenant_id = @tenant_id AND k.scope = expired.scope AND k.key = expired.k
 func (i *Idempotency) Begin(
 	ctx context.Context, tenant, scope, key string, fingerprint []byte,
 ) (*agent.StoredAnswer, error) {
+	claim, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("make claim: %w", err)
+	}
 	args := keyArguments(tenant, scope, key)
+	args["claim"] = claim.String()
 	args["fingerprint"], args["claim_age"], args["answer_age"] = fingerprint, claimAge, answerAge
 	claimed, found := false, keyState{}
-	err := pipeline(ctx, i.pool, ofTenant(tenant), keyStatement(""), func(batch *pgx.Batch) {
+	err = pipeline(ctx, i.pool, ofTenant(tenant), keyStatement(""), func(batch *pgx.Batch, _ bool) {
 		batch.Queue(claimKey, args).Query(func(rows pgx.Rows) error {
 			rows.Close()
 			claimed = rows.CommandTag().RowsAffected() == 1
@@ -100,16 +108,17 @@ func (i *Idempotency) Finish(ctx context.Context, tenant, scope, key string, ans
 	q := keyStatement(`
 UPDATE idempotency_keys SET status = @status, content_type = @content_type, body = @body
 WHERE tenant_id = @tenant_id AND scope = @scope AND key = @key AND status IS NULL`)
-	q.args = keyArguments(tenant, scope, key)
+	q.spent, q.args = true, keyArguments(tenant, scope, key)
 	q.args["status"], q.args["content_type"], q.args["body"] = answer.Status, answer.ContentType, answer.Body
 	return change(ctx, i.pool, ofTenant(tenant), q)
 }
 
-// Forget implements agent.IdempotencyStore. An answer that is stored stays.
+// Forget implements agent.IdempotencyStore. An answer that is stored stays. If it was done, another request may hold the
+// key by now, so it is not repeated after an end that is not known: then the claim ends by its age.
 func (i *Idempotency) Forget(ctx context.Context, tenant, scope, key string) error {
 	q := keyStatement(`
 DELETE FROM idempotency_keys WHERE tenant_id = @tenant_id AND scope = @scope AND key = @key AND status IS NULL`)
-	q.args = keyArguments(tenant, scope, key)
+	q.once, q.args = true, keyArguments(tenant, scope, key)
 	return run(ctx, i.pool, ofTenant(tenant), q, func(rows pgx.Rows) error {
 		rows.Close()
 		return rows.Err()

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -47,7 +46,7 @@ func (s *Sessions) AddTurn(
 		}
 		messages[i] = arguments
 	}
-	return pipeline(ctx, s.pool, ofTenant(tenant), q, func(batch *pgx.Batch) {
+	return pipeline(ctx, s.pool, ofTenant(tenant), q, func(batch *pgx.Batch, again bool) {
 		batch.Queue(`
 UPDATE messages SET status = 'interrupted', error = 'The answer was given up.'
 WHERE session_id = @session::uuid AND status = 'in_progress' AND created_at < @deadline`,
@@ -57,7 +56,8 @@ WHERE session_id = @session::uuid AND status = 'in_progress' AND created_at < @d
 INSERT INTO messages (tenant_id, id, session_id, role, status, content, error, model, prompt_tokens,
                       completion_tokens, citations, created_at)
 VALUES (@tenant::uuid, @id::uuid, @session::uuid, @role, @status, @content, @error, @model, @prompt_tokens,
-        @completion_tokens, @citations::jsonb, @created_at)`, arguments)
+        @completion_tokens, @citations::jsonb, @created_at)
+ON CONFLICT (tenant_id, id) DO NOTHING`, arguments).Query(touched(again))
 		}
 	})
 }
@@ -73,30 +73,11 @@ func (s *Sessions) FinishMessage(ctx context.Context, tenant string, answer *age
 	if err != nil {
 		return err
 	}
-	q := statement{what: what, args: arguments, sql: `
+	return change(ctx, s.pool, ofTenant(tenant), statement{what: what, args: arguments, sql: `
 UPDATE messages SET status = @status, content = @content, error = @error, model = @model,
                     prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens,
                     citations = @citations::jsonb
-WHERE id = @id::uuid AND role = 'assistant'`}
-	for {
-		err := s.attempt(ctx, tenant, q)
-		var known *problem.Error
-		if !errors.As(err, &known) || known.Kind != problem.Unavailable {
-			return err
-		}
-		s.pool.Reset()
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w; last attempt: %w", ctx.Err(), err)
-		case <-time.After(retryPause):
-		}
-	}
-}
-
-func (s *Sessions) attempt(ctx context.Context, tenant string, q statement) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	return change(ctx, s.pool, ofTenant(tenant), q)
+WHERE id = @id::uuid AND role = 'assistant'`})
 }
 
 // Message implements agent.SessionStore.
@@ -117,7 +98,7 @@ func (s *Sessions) Messages(
 	if err != nil {
 		return nil, err
 	}
-	err = pipeline(ctx, s.pool, ofTenant(tenant), statement{what: owner}, func(batch *pgx.Batch) {
+	err = pipeline(ctx, s.pool, ofTenant(tenant), statement{what: owner}, func(batch *pgx.Batch, _ bool) {
 		exists := batch.Queue(`SELECT true FROM sessions WHERE id = @id::uuid`, pgx.NamedArgs{"id": sessionID})
 		exists.QueryRow(func(row pgx.Row) error { return row.Scan(new(bool)) })
 		messages := batch.Queue(`SELECT `+messageColumns+` FROM messages

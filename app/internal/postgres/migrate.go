@@ -36,13 +36,13 @@ const (
 func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
-		return fmt.Errorf("parse database URL: %w", err)
+		return fmt.Errorf("parse database URL: %w", causeOf(err))
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
 	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(lockTimeout.Milliseconds(), 10)
-	db := stdlib.OpenDB(*config)
+	db := stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(readAuthority(databaseURL)))
 	defer db.Close()
 	if err := waitFor(ctx, db, log); err != nil {
 		return err

@@ -45,7 +45,9 @@ func (l *log) count(message string) int {
 func migrateInBackground(t *testing.T, server *testenv.Postgres, l *log) chan error {
 	t.Helper()
 	done := make(chan error, 1)
-	go func() { done <- Migrate(t.Context(), server.URL(), slog.New(slog.NewTextHandler(l, nil))) }()
+	go func() {
+		done <- Migrate(t.Context(), server.OwnerURL("postgres"), slog.New(slog.NewTextHandler(l, nil)))
+	}()
 	return done
 }
 
@@ -53,7 +55,7 @@ func migrateInBackground(t *testing.T, server *testenv.Postgres, l *log) chan er
 func at(t *testing.T, version int64) (*testenv.Postgres, *pgxpool.Pool) {
 	t.Helper()
 	server := testenv.NewPostgres(t)
-	config, err := pgx.ParseConfig(server.URL())
+	config, err := pgx.ParseConfig(server.OwnerURL("postgres"))
 	check(t, err)
 	db := stdlib.OpenDB(*config)
 	defer db.Close()

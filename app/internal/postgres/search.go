@@ -63,7 +63,7 @@ func (d *Documents) SearchText(ctx context.Context, tenant, query string, limit 
 func (d *Documents) search(
 	ctx context.Context, tenant string, queue func(*pgx.Batch) *pgx.QueuedQuery,
 ) (hits []knowledge.Hit, err error) {
-	err = pipeline(ctx, d.pool, ofTenant(tenant), statement{what: "documents"}, func(batch *pgx.Batch) {
+	err = pipeline(ctx, d.pool, ofTenant(tenant), statement{what: "documents"}, func(batch *pgx.Batch, _ bool) {
 		queue(batch).Query(func(rows pgx.Rows) (err error) {
 			hits, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (h knowledge.Hit, err error) {
 				err = row.Scan(&h.DocumentID, &h.ChunkID, &h.Title, &h.Heading, &h.Text, &h.Ordinal, &h.Score)

@@ -207,7 +207,7 @@ func wantPlan(t *testing.T, pool *pgxpool.Pool, tenant string, query []float32, 
 			return err
 		})
 	}
-	check(t, pipeline(t.Context(), pool, ofTenant(tenant), statement{}, func(batch *pgx.Batch) {
+	check(t, pipeline(t.Context(), pool, ofTenant(tenant), statement{}, func(batch *pgx.Batch, _ bool) {
 		batch.Queue(`SELECT set_config('app.search', 'word3', true)`)
 		explain(batch, nearest, pgx.NamedArgs{"embedding": vectorLiteral(query), "limit": 10})
 		explain(batch, matching, pgx.NamedArgs{"query": "word3", "limit": 10})

@@ -23,9 +23,10 @@ func (s *Sessions) CreateSession(ctx context.Context, tenant string, session *ag
 		return err
 	}
 	return change(ctx, s.pool, ofTenant(tenant), statement{
-		what: "session",
+		what: "session", spent: true,
 		sql: `INSERT INTO sessions (tenant_id, id, agent_id, title, created_at)
-		      VALUES (@tenant::uuid, @id::uuid, @agent::uuid, @title, @created_at)`,
+		      VALUES (@tenant::uuid, @id::uuid, @agent::uuid, @title, @created_at)
+		      ON CONFLICT (tenant_id, id) DO NOTHING`,
 		args: pgx.NamedArgs{
 			"tenant": tenant, "id": session.ID, "agent": session.AgentID, "title": plain(session.Title),
 			"created_at": session.CreatedAt,
@@ -60,6 +61,6 @@ func (s *Sessions) DeleteSession(ctx context.Context, tenant, id string) error {
 		return err
 	}
 	return change(ctx, s.pool, ofTenant(tenant), statement{
-		what: what, args: pgx.NamedArgs{"id": id}, sql: `DELETE FROM sessions WHERE id = @id::uuid`,
+		what: what, spent: true, args: pgx.NamedArgs{"id": id}, sql: `DELETE FROM sessions WHERE id = @id::uuid`,
 	})
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -199,7 +200,9 @@ func refusals(t *testing.T, store *Sessions, tenant string, ids []string) map[st
 
 func TestMalformedIDsDoNotReachTheDatabase(t *testing.T) {
 	store := NewSessions(open(t, "postgres://agentd@/postgres?host=/nonexistent"))
-	_, err := store.Agent(t.Context(), newID(t), newID(t))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := store.Agent(ctx, newID(t), newID(t))
 	wantProblem(t, err, "storage_unavailable")
 	valid := newID(t)
 	for _, id := range []string{"", "1", "' OR true --", "{" + valid + "}", "urn:uuid:" + valid, valid + "\x00"} {

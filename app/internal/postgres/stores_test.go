@@ -15,8 +15,8 @@ import (
 	"agentstack/app/problem"
 )
 
-// eachPath runs a test on a migrated server, directly and through PgBouncer, as the role that owns the
-// tables.
+// eachPath runs a test on a migrated server, directly and through PgBouncer, as a member of the role
+// that owns the tables.
 func eachPath(t *testing.T, test func(*testing.T, *pgxpool.Pool)) {
 	t.Helper()
 	server := migrated(t)
@@ -29,7 +29,7 @@ func eachPath(t *testing.T, test func(*testing.T, *pgxpool.Pool)) {
 func migrated(t *testing.T) *testenv.Postgres {
 	t.Helper()
 	server := testenv.NewPostgres(t)
-	if err := Migrate(t.Context(), server.URL(), slog.New(slog.DiscardHandler)); err != nil {
+	if err := Migrate(t.Context(), server.OwnerURL("postgres"), slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	return server

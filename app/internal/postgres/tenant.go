@@ -18,7 +18,7 @@ import (
 const (
 	// statementTimeout bounds each statement on the server.
 	statementTimeout = 5 * time.Second
-	// transactionTimeout bounds a transaction as a whole, from the wait for a connection on.
+	// transactionTimeout bounds how long the server waits for the next statement of a transaction.
 	transactionTimeout = 10 * time.Second
 )
 
@@ -42,6 +42,11 @@ type statement struct {
 	what string // what a row is, for people: "API key"
 	sql  string
 	args pgx.NamedArgs
+	// spent says that the statement touches no row the second time: an insert with ON CONFLICT on the id that its caller
+	// made, or a deletion. None then means that it is done, and if a row to delete never was, it is not there either.
+	spent bool
+	// once forbids to repeat an attempt whose end is not known.
+	once bool
 	// refused says what a violated constraint means, by the constraint's name.
 	refused map[string]*problem.Error
 }
@@ -90,18 +95,14 @@ func byID[T any](
 
 // change runs a statement that must touch a row; otherwise it fails with problem.NotFound.
 func change(ctx context.Context, pool *pgxpool.Pool, s scope, q statement) error {
-	return run(ctx, pool, s, q, func(rows pgx.Rows) error {
-		rows.Close()
-		if rows.Err() == nil && rows.CommandTag().RowsAffected() == 0 {
-			return pgx.ErrNoRows
-		}
-		return rows.Err()
+	return pipeline(ctx, pool, s, q, func(batch *pgx.Batch, again bool) {
+		batch.Queue(q.sql, q.args).Query(touched(again && q.spent))
 	})
 }
 
 // run sends settings and statement at once.
 func run(ctx context.Context, pool *pgxpool.Pool, s scope, q statement, read func(pgx.Rows) error) error {
-	return pipeline(ctx, pool, s, q, func(batch *pgx.Batch) { batch.Queue(q.sql, q.args).Query(read) })
+	return pipeline(ctx, pool, s, q, func(batch *pgx.Batch, _ bool) { batch.Queue(q.sql, q.args).Query(read) })
 }
 
 // explain turns what a client may know into a problem.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"agentstack/app/agent"
+	"agentstack/app/internal/testenv"
 )
 
 // fill stores a row of a new tenant in each table of accounts, and returns the tenant.
@@ -136,6 +137,40 @@ FROM pg_class c WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regname
 	}
 }
 
+// TestLoginsTakeTurns changes the role of DATABASE_URL, as a rolling update does: both see the same rows of a tenant,
+// and neither those of others.
+func TestLoginsTakeTurns(t *testing.T) {
+	t.Parallel()
+	server := migrated(t)
+	pooler := testenv.NewPgBouncer(t, server)
+	logins := []*pgxpool.Pool{open(t, pooler.URL()), open(t, pooler.URLOf(testenv.OtherLogin))}
+	tenant, other := newTenants(t, logins[0], 1)[0], newTenants(t, logins[1], 1)[0]
+	for i, pool := range []*pgxpool.Pool{logins[0], logins[1], logins[0]} {
+		sessions := NewSessions(pool)
+		check(t, sessions.CreateAgent(t.Context(), tenant, &agent.Agent{ID: newID(t), CreatedAt: now(), UpdatedAt: now()}))
+		agents, err := sessions.Agents(t.Context(), tenant, agent.Page{Limit: 10})
+		check(t, err)
+		if len(agents) != i+1 {
+			t.Errorf("%d agents, want %d", len(agents), i+1)
+		}
+		check(t, sessions.DeleteAgent(t.Context(), tenant, agents[0].ID))
+		check(t, sessions.CreateAgent(t.Context(), tenant, &agents[0]))
+		if n := count(t, pool, ofTenant(other), "SELECT count(*) FROM agents", nil); n != 0 {
+			t.Errorf("another tenant sees %d agents", n)
+		}
+		rows, err := affected(t, pool, everything, "SELECT FROM agents", nil)
+		if rows != 0 || err != nil {
+			t.Errorf("%d agents without a tenant, error %v", rows, err)
+		}
+	}
+	owners, err := list(t.Context(), logins[1], everything, statement{sql: `SELECT DISTINCT pg_get_userbyid(relowner)::text
+		FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i', 'S')`}, pgx.RowTo[string])
+	check(t, err)
+	if len(owners) != 1 || owners[0] != testenv.Owner {
+		t.Errorf("the tables belong to %v, want %s", owners, testenv.Owner)
+	}
+}
+
 // TestScopeEnds uses the connection of a scoped transaction again.
 func TestScopeEnds(t *testing.T) {
 	t.Parallel()
@@ -166,10 +201,16 @@ func TestStatementsEnd(t *testing.T) {
 		t.Errorf("a client that is gone: %v", err)
 	}
 	server.Stop(t)
+	began = time.Now()
 	_, err = NewAccounts(pool).UserByID(t.Context(), newID(t))
 	wantProblem(t, err, "storage_unavailable")
-	_, err = NewIdempotency(pool).Begin(t.Context(), newID(t), "", "", nil)
+	if waited := time.Since(began); waited < patience/2 || waited > patience+attemptTimeout {
+		t.Errorf("a request waited %s for the database", waited)
+	}
+	impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = NewIdempotency(pool).Begin(impatient, newID(t), "", "", nil)
 	wantProblem(t, err, "storage_unavailable")
-	err = NewIdempotency(pool).Finish(t.Context(), newID(t), "", "", &agent.StoredAnswer{})
+	err = NewIdempotency(pool).Finish(impatient, newID(t), "", "", &agent.StoredAnswer{})
 	wantProblem(t, err, "storage_unavailable")
 }

@@ -21,6 +21,9 @@ import (
 // connectionsPerCore is go-redis's own default of a pool's size, per node. Reads that block come on top.
 const connectionsPerCore = 10
 
+// dialTimeout bounds one attempt to connect, TLS included.
+const dialTimeout = time.Second
+
 // setLogger guards the client library's logger, of which there is one for the process.
 var setLogger sync.Once
 
@@ -29,6 +32,9 @@ type Options struct {
 	Addrs    []string // host:port of some nodes; the others are found through them
 	Username string
 	Password string
+	// CAFile has the authority that signs the nodes' certificates, for the names that they are reached by; empty: no TLS.
+	// It is read for each connection, since it is renewed in place.
+	CAFile string
 	// Tracing makes a span of each command, without its arguments.
 	Tracing bool
 }
@@ -42,11 +48,11 @@ type Client struct {
 // NewClient returns a client that connects when it is first used.
 func NewClient(options Options, log *slog.Logger) *Client {
 	setLogger.Do(func() { redis.SetLogger(logger{log}) })
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{
+	settings := &redis.ClusterOptions{
 		Addrs:                 options.Addrs,
 		Username:              options.Username,
 		Password:              options.Password,
-		DialTimeout:           time.Second,
+		DialTimeout:           dialTimeout,
 		DialerRetries:         1,
 		ReadTimeout:           time.Second,
 		WriteTimeout:          time.Second,
@@ -59,7 +65,11 @@ func NewClient(options Options, log *slog.Logger) *Client {
 		FailingTimeoutSeconds: 2,
 		// A feature of Redis Enterprise and Cloud.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	}
+	if options.CAFile != "" {
+		settings.Dialer = tlsDialer(options.CAFile)
+	}
+	cluster := redis.NewClusterClient(settings)
 	if options.Tracing {
 		trace(cluster, log)
 	}

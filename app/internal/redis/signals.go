@@ -12,6 +12,8 @@ const (
 	signalsPrefix = "ai-agent:signals:v1:"
 	// signalTTL is what agent.Signals promises.
 	signalTTL = time.Minute
+	// sendPause is the time between two attempts to send a signal.
+	sendPause = 250 * time.Millisecond
 )
 
 // Signals is an agent.Signals: a key for each signal of a message.
@@ -22,10 +24,17 @@ func NewSignals(client *Client) *Signals { return &Signals{client} }
 
 // Send implements agent.Signals.
 func (s *Signals) Send(ctx context.Context, messageID string, signal agent.Signal) error {
-	if err := s.client.cluster.Set(ctx, signalKey(messageID, signal), 1, signalTTL).Err(); err != nil {
-		return fmt.Errorf("send signal: %w", err)
+	for {
+		err := s.client.cluster.Set(ctx, signalKey(messageID, signal), 1, signalTTL).Err()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("send signal: %w", err)
+		case <-time.After(sendPause):
+		}
 	}
-	return nil
 }
 
 // Sent implements agent.Signals.

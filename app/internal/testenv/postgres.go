@@ -15,17 +15,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Superuser is a role that row-level security does not bind, Owner the plain role that owns the database postgres, as
-// the application's role owns its database in production.
+// The roles are those of production. Superuser is one that row-level security does not bind. Owner owns the database
+// postgres and cannot log in; the application is one of its members, Login or OtherLogin.
 const (
-	Superuser = "ai_agent"
-	Owner     = "agentd"
+	Superuser  = "postgres"
+	Owner      = "ai_agent"
+	Login      = "ai_agent_1"
+	OtherLogin = "ai_agent_2"
 )
 
-// Postgres is a server of its own for one test. It listens on a Unix socket only. As in production, new databases
-// have the extension vector.
+// Postgres is a server of its own for one test. It listens on a Unix socket, and on TCP once it serves TLS. As in
+// production, new databases have the extension vector.
 type Postgres struct {
 	bin, dir string
+	tlsPort  string // empty: no TLS
 	server   *process
 }
 
@@ -50,7 +53,9 @@ func InitPostgres(t testing.TB) *Postgres {
 	p.run(t, "", "initdb", "--pgdata", p.data(), "--username", Superuser, "--auth", "trust",
 		"--encoding", "UTF8", "--locale", "C", "--no-sync")
 	p.run(t, `CREATE EXTENSION vector
-CREATE ROLE `+Owner+` LOGIN
+CREATE ROLE `+Owner+`
+CREATE ROLE `+Login+` LOGIN IN ROLE `+Owner+`
+CREATE ROLE `+OtherLogin+` LOGIN IN ROLE `+Owner+`
 DROP DATABASE postgres
 CREATE DATABASE postgres OWNER `+Owner+`
 `, "postgres", "--single", "-D", p.data(), "-c", "fsync=off", "template1")
@@ -71,13 +76,22 @@ func (p *Postgres) run(t testing.TB, input, name string, args ...string) {
 	}
 }
 
-// URL returns the URL of the database postgres for its owner. The password is not checked, but it is one that no log
-// may show.
-func (p *Postgres) URL() string { return p.URLOf(Owner, "postgres") }
+// URL returns the URL of the database postgres for the application. The password is not checked, but it is one that no
+// log may show.
+func (p *Postgres) URL() string { return p.URLOf(Login, "postgres") }
+
+// OwnerURL returns the URL of a database for migrations: the application's role acts as the owner.
+func (p *Postgres) OwnerURL(database string) string {
+	return p.URLOf(Login, database) + "&role=" + Owner
+}
 
 // URLOf returns the URL of another database for another role.
 func (p *Postgres) URLOf(role, database string) string {
-	return fmt.Sprintf("postgres://%s:%s@/%s?host=%s", role, Secret, database, p.dir)
+	url := fmt.Sprintf("postgres://%s:%s@/%s?host=%s", role, Secret, database, p.dir)
+	if p.tlsPort != "" {
+		url += "&port=" + p.tlsPort
+	}
+	return url
 }
 
 // Programs returns the folder of the server's programs, pg_dump among them.
@@ -89,8 +103,13 @@ const Secret = "not-for-logs-7391"
 // Start starts the server and waits until it answers.
 func (p *Postgres) Start(t testing.TB) {
 	t.Helper()
-	p.server = startProcess(t, p.dir, p.program("postgres"), "-D", p.data(), "-k", p.dir,
-		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=50")
+	args := []string{"-D", p.data(), "-k", p.dir, "-c", "fsync=off", "-c", "max_connections=50"}
+	if p.tlsPort == "" {
+		args = append(args, "-c", "listen_addresses=")
+	} else {
+		args = append(args, "-c", "listen_addresses=127.0.0.1", "-c", "port="+p.tlsPort, "-c", "ssl=on")
+	}
+	p.server = startProcess(t, p.dir, p.program("postgres"), args...)
 	p.server.wait(t, func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 		defer cancel()
@@ -105,7 +124,18 @@ func (p *Postgres) Start(t testing.TB) {
 // Stop ends the server at once, as a crash would.
 func (p *Postgres) Stop(t testing.TB) {
 	t.Helper()
-	p.server.stop(syscall.SIGQUIT)
+	p.end(t, syscall.SIGQUIT)
+}
+
+// Shutdown ends the server in order, as a switchover does: sessions are ended, and what was committed is there.
+func (p *Postgres) Shutdown(t testing.TB) {
+	t.Helper()
+	p.end(t, syscall.SIGINT)
+}
+
+func (p *Postgres) end(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	p.server.stop(signal)
 	if err := os.Remove(filepath.Join(p.data(), "postmaster.pid")); err != nil && !os.IsNotExist(err) {
 		t.Fatalf("remove pid file: %v", err)
 	}

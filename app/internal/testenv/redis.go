@@ -2,6 +2,8 @@ package testenv
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os/exec"
@@ -23,6 +25,7 @@ type RedisCluster struct {
 
 type redisNode struct {
 	dir, port, busPort string
+	authority          *Authority // nil: no TLS
 	server             *process
 }
 
@@ -32,6 +35,15 @@ func NewRedisCluster(t testing.TB) *RedisCluster {
 	c := InitRedisCluster(t)
 	c.Start(t)
 	return c
+}
+
+// ServeTLS gives the nodes, before their start, certificates for the loopback address.
+func (c *RedisCluster) ServeTLS(t testing.TB, authority *Authority) {
+	t.Helper()
+	for _, node := range c.nodes {
+		authority.issue(t, node.dir, "127.0.0.1")
+		node.authority = authority
+	}
 }
 
 // InitRedisCluster chooses the nodes' addresses and starts none.
@@ -68,15 +80,17 @@ func (c *RedisCluster) Start(t testing.TB) {
 		first, last := i*slots/3, (i+1)*slots/3-1
 		node.must(t, ctx, "CLUSTER", "ADDSLOTSRANGE", first, last)
 		node.must(t, ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
-		if i > 0 {
-			c.nodes[0].must(t, ctx, "CLUSTER", "MEET", "127.0.0.1", node.port, node.busPort)
-		}
 	}
 	for _, node := range c.nodes {
 		node.server.wait(t, func() error {
 			info, err := node.do(ctx, "CLUSTER", "INFO")
 			if err != nil {
 				return err
+			}
+			if strings.Contains(info, "cluster_known_nodes:1\r") || strings.Contains(info, "cluster_known_nodes:2\r") {
+				for _, other := range c.nodes { // again and again: a busy machine may miss the time for a handshake
+					node.must(t, ctx, "CLUSTER", "MEET", "127.0.0.1", other.port, other.busPort)
+				}
 			}
 			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
 				return fmt.Errorf("cluster is not complete: %s", info)
@@ -88,6 +102,12 @@ func (c *RedisCluster) Start(t testing.TB) {
 
 // StopNode kills one node.
 func (c *RedisCluster) StopNode(i int) { c.nodes[i].server.stop(syscall.SIGKILL) }
+
+// StartNode starts a node again that was killed. It comes back to its slots, without their keys.
+func (c *RedisCluster) StartNode(t testing.TB, i int) {
+	t.Helper()
+	c.nodes[i].start(t)
+}
 
 // Stop kills every node.
 func (c *RedisCluster) Stop() {
@@ -108,9 +128,17 @@ func (n *redisNode) addr() string { return net.JoinHostPort("127.0.0.1", n.port)
 
 func (n *redisNode) start(t testing.TB) {
 	t.Helper()
-	n.server = startProcess(t, n.dir, "redis-server", "--bind", "127.0.0.1", "--dir", n.dir, "--save", "",
-		"--port", n.port, "--cluster-port", n.busPort, "--requirepass", Secret, "--cluster-enabled", "yes",
-		"--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
+	args := []string{
+		"--bind", "127.0.0.1", "--dir", n.dir, "--save", "", "--cluster-port", n.busPort, "--requirepass", Secret,
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no",
+	}
+	if n.authority == nil {
+		args = append(args, "--port", n.port)
+	} else {
+		args = append(args, "--port", "0", "--tls-port", n.port, "--tls-cluster", "yes", "--tls-auth-clients", "no",
+			"--tls-cert-file", "server.crt", "--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.crt")
+	}
+	n.server = startProcess(t, n.dir, "redis-server", args...)
 	n.server.wait(t, func() error {
 		_, err := n.do(t.Context(), "PING")
 		return err
@@ -125,7 +153,13 @@ func (n *redisNode) must(t testing.TB, ctx context.Context, args ...any) {
 }
 
 func (n *redisNode) do(ctx context.Context, args ...any) (string, error) {
-	client := redis.NewClient(&redis.Options{Addr: n.addr(), Password: Secret, MaxRetries: -1})
+	options := &redis.Options{Addr: n.addr(), Password: Secret, MaxRetries: -1}
+	if n.authority != nil {
+		roots := x509.NewCertPool()
+		roots.AddCert(n.authority.certificate)
+		options.TLSConfig = &tls.Config{RootCAs: roots}
+	}
+	client := redis.NewClient(options)
 	defer client.Close()
 	return client.Do(ctx, args...).Text()
 }

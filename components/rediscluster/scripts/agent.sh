@@ -3,8 +3,9 @@
 #
 # Every round looks at the real state and does at most what is missing, one atomic Redis command at a time, so that it
 # may be killed at any point. It forms the cluster, joins a node that came back with a new address or with an
-# empty disk, forgets the node that it replaced, and brings leadership back to the leader pods, which the scheduler
-# keeps on different machines. It never takes slots from a node and never resets one.
+# empty disk, forgets the node that it replaced and those of pods that are no longer wanted, and brings leadership back
+# to the leader pods, which the scheduler keeps on different machines. It never takes slots from a node and never resets
+# one.
 set -eu
 # shellcheck source=components/rediscluster/scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -53,7 +54,24 @@ forget_others() {
         "$1"/*fail*/ | "$1"/*noaddr*/) [ "$node_id" != "$2" ] || continue ;;
         *) continue ;;
         esac
-        log "forgetting $node_id, once ${1:-unnamed}"
+        log "forgetting $node_id, once $1"
+        cli "$LOCAL" cluster forget "$node_id" >/dev/null || log "cannot forget $node_id yet"
+    done <<TABLE
+$table
+TABLE
+}
+
+# forget_departed removes the failed nodes without slots that no pod has: those of a former size of the cluster, and
+# those without a name, which a node without a disk heard of and would spread again.
+forget_departed() {
+    while read -r line; do
+        parse "$line"
+        case ,$node_flags,/$node_slots in
+        *,fail,*/ | *,noaddr,*/) ;;
+        *) continue ;;
+        esac
+        case " $LEADERS $FOLLOWERS " in *" ${node_host:-?}:"*) continue ;; esac
+        log "forgetting $node_id, once ${node_host:-unnamed}"
         cli "$LOCAL" cluster forget "$node_id" >/dev/null || log "cannot forget $node_id yet"
     done <<TABLE
 $table
@@ -87,25 +105,39 @@ claim() {
     cli "$LOCAL" cluster addslotsrange "$first" "$last" >/dev/null || log "cannot claim slots"
 }
 
-# join_shard finds work for a node without slots: to follow its partner, or, when the shard is new, to lead it.
+# join_shard finds work for a node without slots: to follow the one of its shard that has them, or, when the shard is
+# new, to lead it or to follow its leader pod. Each is asked itself: what others say of it may be old.
 join_shard() {
-    theirs=$(own_line "$partner") || return 0
-    parse "$theirs"
-    if [ -n "$node_slots" ]; then
-        log "following $partner"
-        cli "$LOCAL" cluster replicate "$node_id" >/dev/null || log "cannot follow $partner yet"
-    elif [ "$role" = leader ]; then
+    pod_id='' silent=''
+    for mate in $mates; do
+        theirs=$(own_line "$mate") || { silent=$mate && continue; }
+        parse "$theirs"
+        : "${pod_id:=$node_id}"
+        [ -z "$node_slots" ] || { follow "$node_id" && return 0; }
+    done
+    [ -z "$silent" ] && ! shard_leader "$table" >/dev/null || return 0
+    if [ "$role" = leader ]; then
         claim
+    else
+        follow "$pod_id"
     fi
 }
 
-# lead_again takes leadership back from the follower pod, without loss, once both were in sync for a while: two
-# leaders on one machine would be a majority that fails together.
+follow() {
+    log "following $1"
+    cli "$LOCAL" cluster replicate "$1" >/dev/null || log "cannot follow $1 yet"
+}
+
+# lead_again takes leadership back from the follower pod that has it, without loss, once both were in sync for a while:
+# two leaders on one machine would be a majority that fails together. It waits while a slot moves: the new leader would
+# not know of that, and would take the keys that have moved already for absent.
 lead_again() {
+    theirs=$(own_line "$leader_ip:$leader_port") || return 0
+    case $theirs in *\[*) return 0 ;; esac
     link=$(cli "$LOCAL" info replication | value master_link_status)
     state=$(cli "$LOCAL" cluster info | value cluster_state)
     lasting "$link/$state" up/ok || return 0
-    log "taking leadership back from $partner"
+    log "taking leadership back from $leader_id"
     cli "$LOCAL" cluster failover >/dev/null || log "cannot take leadership back"
 }
 
@@ -128,26 +160,30 @@ lasting() {
     rounds=0
 }
 
-# look_up ID sets leader_flags and leader_ip to those of the node ID in the table.
+# look_up ID sets leader_flags, leader_ip, leader_port and leader_slots to those of the node ID in the table.
 look_up() {
-    leader_flags='' leader_ip=''
+    leader_flags='' leader_ip='' leader_port='' leader_slots=''
     while read -r line; do
         parse "$line"
         [ "$node_id" = "$1" ] || continue
-        leader_flags=$node_flags leader_ip=$node_ip
+        leader_flags=$node_flags leader_ip=$node_ip leader_port=$node_port leader_slots=$node_slots
     done <<TABLE
 $table
 TABLE
 }
 
-# follow_move ID points replication at the present address of the leader ID. When others told that it moved, Redis
-# puts the new address into its table, but goes on calling the old one.
+# follow_move ID points replication at the node of the shard that has its slots, if that is not the leader ID, and at
+# the present address of the leader. When others told that it moved, Redis puts the new address into its table, but goes
+# on calling the old one.
 follow_move() {
+    if [ -z "$leader_slots" ] && heir=$(shard_leader "$table"); then
+        follow "$heir"
+        return 0
+    fi
     replication=$(cli "$LOCAL" info replication) || return 0
     [ "$(echo "$replication" | value master_link_status)" = down ] || return 0
     [ "$(echo "$replication" | value master_host)" != "$leader_ip" ] || return 0
-    log "following the leader to $leader_ip"
-    cli "$LOCAL" cluster replicate "$1" >/dev/null || log "cannot follow $1 yet"
+    follow "$1"
 }
 
 work() {
@@ -160,8 +196,7 @@ work() {
         introduce "$peer"
     done
     if [ "$complete" = yes ]; then
-        # What a node without a disk heard about its predecessor has no name, and would spread again.
-        forget_others '' ''
+        forget_departed
     fi
     parse "$(myself "$table")"
     own_flags=$node_flags own_slots=$node_slots leader_id=$node_leader

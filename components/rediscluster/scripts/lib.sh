@@ -2,32 +2,63 @@
 # Functions of the scripts beside this file. They need:
 #   POD_IP, REDIS_PORT   where the node of this pod listens
 #   SELF                 endpoint of this pod, by its stable DNS name
-#   LEADERS, FOLLOWERS   endpoints of all pods; the n-th follower belongs to the n-th leader
+#   LEADERS, FOLLOWERS   endpoints of all pods; the number at the end of a pod's name is that of its shard
 #   REDISCLI_AUTH        password of the user "operator", read by redis-cli
+#   TLS_DIR              has ca.crt when the nodes speak TLS, else it is empty
+# A Job has only LEADERS, REDISCLI_AUTH and TLS_DIR.
 # An endpoint is host:port. A table is the output of CLUSTER NODES; each of its lines is
 #   id address:port@busport,hostname flags leader-id ping pong epoch link-state slots...
 
-LOCAL=$POD_IP:$REDIS_PORT
+LOCAL=${POD_IP:-}:${REDIS_PORT:-}
+
+# operator SECONDS [OPTION...] is redis-cli as the user "operator", ended after that time. It compares no names, only
+# whether a certificate is of the cluster's authority: nodes tell each other's addresses.
+operator() {
+    seconds=$1
+    shift
+    [ -z "${TLS_DIR:-}" ] || set -- --tls --cacert "$TLS_DIR/ca.crt" "$@"
+    timeout "$seconds" redis-cli --user operator "$@"
+}
 
 # cli ENDPOINT [COMMAND...] sends the command, or those on standard input. It fails when the node does not answer
 # within 3 s or answers with an error.
 cli() {
     endpoint=$1
     shift
-    timeout 3 redis-cli -e --user operator -h "${endpoint%:*}" -p "${endpoint##*:}" "$@"
+    operator 3 -e -h "${endpoint%:*}" -p "${endpoint##*:}" "$@"
 }
 
-# place finds this pod in the lists and sets its role, its partner, the number of its shard, and how many there are.
+# number_of HOST sets number to that of the pod's shard.
+number_of() {
+    number=${1%%.*}
+    number=${number##*-}
+}
+
+# place finds this pod in the lists and sets its role, the number of its shard, how many there are, and mates: the
+# other pods of the shard, the leader pod first.
 place() {
-    # shellcheck disable=SC2086 # the list is split into words on purpose
-    set -- $FOLLOWERS
-    shards=$# shard=0
-    for leader in $LEADERS; do
-        [ "$leader" = "$SELF" ] && role=leader partner=$1 && break
-        [ "$1" = "$SELF" ] && role=follower partner=$leader && break
-        shard=$((shard + 1))
-        shift
+    number_of "$SELF"
+    shard=$number shards=0 role=follower mates=''
+    for pod in $LEADERS; do
+        shards=$((shards + 1))
+        [ "$pod" != "$SELF" ] || role=leader
     done
+    for pod in $LEADERS $FOLLOWERS; do
+        number_of "$pod"
+        [ "$number" != "$shard" ] || [ "$pod" = "$SELF" ] || mates="$mates $pod"
+    done
+}
+
+# shard_leader TABLE prints the id of the node of this shard that owns slots.
+shard_leader() {
+    while read -r line; do
+        parse "$line"
+        number_of "$node_host"
+        [ "$number" != "$shard" ] || [ -z "$node_slots" ] || { echo "$node_id" && return; }
+    done <<TABLE
+$1
+TABLE
+    return 1
 }
 
 log() {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Before the node stops: a leader hands its slots over to its follower, so that clients wait for milliseconds and
-# not for the node timeout. Gives up after 15 s; the cluster then elects the follower by itself.
+# Before the node stops: a leader hands its slots over to a follower, so that clients wait for milliseconds and
+# not for the node timeout. Gives up after 15 s; the cluster then elects one by itself.
 set -eu
 # shellcheck source=components/rediscluster/scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -33,5 +33,5 @@ while [ "$attempts" -gt 0 ]; do
     attempts=$((attempts - 1))
     sleep 1
 done
-echo "the follower did not take over within 15 s"
+echo "no follower took over within 15 s"
 exit 1

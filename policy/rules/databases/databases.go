@@ -3,6 +3,7 @@ package databases
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,12 @@ var Rules = []rule.Rule{{
 		"https://cloudnative-pg.io/documentation/current/security/",
 	Level:    rule.Mandatory,
 	Resource: clusters(noSuperuser),
+}, {
+	Name: "postgres-tls",
+	Description: "PostgreSQL and its connection pools refuse connections without TLS. " +
+		"https://cloudnative-pg.io/documentation/current/security/#client-tlsssl-connections",
+	Level:    rule.Mandatory,
+	Resource: encrypted,
 }, {
 	Name: "postgres-backup",
 	Description: "PostgreSQL archives to an object store and keeps at least 30 days, so that it can go back to any " +
@@ -94,6 +101,25 @@ func synchronous(cluster rule.Resource, report rule.Report) {
 func noSuperuser(cluster rule.Resource, report rule.Report) {
 	if at := cluster.At("spec.enableSuperuserAccess"); at.Is(true) {
 		report(at, "must not be true: use the Secret of the application's user")
+	}
+}
+
+var refusesPlain = regexp.MustCompile(`^hostnossl\s+all\s+all\s+all\s+reject$`)
+
+func encrypted(resource rule.Resource, report rule.Report) {
+	switch {
+	case resource.At("spec").Unknown():
+	case resource.IsA(clusterKind):
+		at := resource.At("spec.postgresql.pg_hba")
+		refuses := func(line rule.Value) bool { return line.Unknown() || refusesPlain.MatchString(line.Text()) }
+		if !at.Unknown() && !slices.ContainsFunc(at.Items(), refuses) {
+			report(at, `has no line "hostnossl all all all reject": add it`)
+		}
+	case resource.IsA("postgresql.cnpg.io/Pooler"):
+		at := resource.At("spec.pgbouncer.parameters.client_tls_sslmode")
+		if !at.CanBe("require", "verify-ca", "verify-full") {
+			report(at, "must be require, verify-ca or verify-full")
+		}
 	}
 }
 

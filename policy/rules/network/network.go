@@ -50,13 +50,19 @@ func policyOfWorkload(stack rule.Stack, report rule.Report) {
 	}
 	// The operator makes the pods of these and labels them.
 	// https://cloudnative-pg.io/documentation/current/labels_annotations/
-	operated := map[string]string{
-		"postgresql.cnpg.io/Cluster": "cnpg.io/cluster",
-		"postgresql.cnpg.io/Pooler":  "cnpg.io/poolerName",
-	}
 	for _, resource := range stack.Resources {
-		if label, found := operated[resource.Kind()]; found && !resource.ObjectName().Unknown() {
-			demandPolicy(stack, resource, map[string]string{label: resource.ObjectName().Text()}, report)
+		name := resource.ObjectName()
+		switch {
+		case name.Unknown():
+		case resource.IsA("postgresql.cnpg.io/Cluster"):
+			demandPolicy(stack, resource, map[string]string{
+				"cnpg.io/cluster": name.Text(), "cnpg.io/podRole": "instance",
+			}, report)
+		case resource.IsA("postgresql.cnpg.io/Pooler"):
+			demandPolicy(stack, resource, map[string]string{
+				"cnpg.io/poolerName": name.Text(), "cnpg.io/podRole": "pooler",
+				"cnpg.io/cluster": resource.At("spec.cluster.name").Text(),
+			}, report)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 //go:build e2e
 
-package e2e
+package cloud
 
 import (
 	"errors"
@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	redisPods = "app.kubernetes.io/name=ai-agent-redis"
+	// RedisPods selects the nodes of the Redis cluster.
+	RedisPods = "app.kubernetes.io/name=ai-agent-redis"
 	// redisInfo asks as the user that may look at the cluster; its password is in the container.
 	redisInfo = `redis-cli -e --user operator -h "$POD_IP" cluster `
 )
 
 func redisCLI(pod, question string) (string, error) {
-	return try("kubectl", "-n", namespace, "exec", pod, "-c", "redis", "--", "sh", "-c", redisInfo+question)
+	return Try("kubectl", "-n", Namespace, "exec", pod, "-c", "redis", "--", "sh", "-c", redisInfo+question)
 }
 
-// redisWhole says what is missing of a cluster with all slots, six nodes that know each other, and three leaders.
-func redisWhole() error {
-	all, err := pods(redisPods)
+// RedisWhole says what is missing of a cluster with all slots, six nodes that know each other, and three leaders.
+func RedisWhole() error {
+	all, err := Pods(RedisPods)
 	if err != nil {
 		return err
 	}
@@ -45,22 +46,22 @@ func redisWhole() error {
 	return errors.Join(errs...)
 }
 
-// redisLeader names a pod that leads a shard now.
-func redisLeader() (string, error) {
-	all, err := pods(redisPods)
+// RedisLeader returns a pod that leads a shard now.
+func RedisLeader() (Pod, error) {
+	all, err := Pods(RedisPods)
 	if err != nil {
-		return "", err
+		return Pod{}, err
 	}
 	for _, p := range all {
 		nodes, err := redisCLI(p.Metadata.Name, "nodes")
 		if err != nil {
-			return "", err
+			return Pod{}, err
 		}
 		for line := range strings.Lines(nodes) {
 			if strings.Contains(line, "myself,master") {
-				return p.Metadata.Name, nil
+				return p, nil
 			}
 		}
 	}
-	return "", errors.New("no pod leads a shard")
+	return Pod{}, errors.New("no pod leads a shard")
 }
