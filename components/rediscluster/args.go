@@ -13,7 +13,7 @@ import (
 )
 
 // DefaultImage is the Redis that the scripts are tested with.
-const DefaultImage = "docker.io/library/redis:8.0.2"
+const DefaultImage = "docker.io/library/redis:8.2.10"
 
 // Args describe a cluster.
 type Args struct {

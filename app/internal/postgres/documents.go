@@ -36,7 +36,7 @@ func (d *Documents) PutDocument(
 ) error {
 	put := func(ctx context.Context, connection *pgxpool.Conn, again bool) error {
 		return pgx.BeginFunc(ctx, connection, func(tx pgx.Tx) error {
-			sql, args := ofTenant(tenant).settings()
+			sql, args := ofTenant(tenant).settings(again)
 			if _, err := tx.Exec(ctx, sql, args...); err != nil {
 				return err
 			}

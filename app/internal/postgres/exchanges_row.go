@@ -12,7 +12,8 @@ import (
 )
 
 // insertExchanges takes rows as one JSON array: a statement for each row would be parsed and planned for each, which
-// costs more than its insertion.
+// costs more than its insertion. A row that is there already is written again: the attempt that did it may have been cut
+// off while it waited for a replica, and only a commit that writes waits for one.
 const insertExchanges = `
 INSERT INTO exchanges (id, tenant_id, key_id, created_at, duration_ms, request_id, region, model, answer_model,
 	streamed, cached, status, error, finish_reason, prompt_tokens, completion_tokens, request, response)
@@ -22,7 +23,7 @@ FROM json_to_recordset($1::json) AS row (id uuid, tenant_id uuid, key_id uuid, c
 	duration_ms bigint, request_id text, model text, answer_model text, streamed boolean, cached boolean,
 	status text, error text, finish_reason text, prompt_tokens integer, completion_tokens integer,
 	request jsonb, response text)
-ON CONFLICT (id) DO NOTHING`
+ON CONFLICT (id) DO UPDATE SET id = excluded.id`
 
 // row is an exchange as insertExchanges takes it.
 type row struct {

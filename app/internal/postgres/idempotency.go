@@ -32,15 +32,16 @@ func NewIdempotency(pool *pgxpool.Pool) *Idempotency { return &Idempotency{pool}
 
 var _ agent.IdempotencyStore = (*Idempotency)(nil)
 
-// claimKey inserts a key, or takes over one that is too old, or its own when it is repeated. It is the only one of the three statements that waits for
-// other transactions, so it comes first: then none of them can wait for this one in turn.
+// claimKey inserts a key, or takes over one that is too old, or its own when it is repeated. It is the only one of the
+// three statements that waits for other transactions, so it comes first: then none of them can wait for this one in
+// turn.
 const claimKey = `
 INSERT INTO idempotency_keys AS k (tenant_id, scope, key, fingerprint, claim, created_at, locked_until)
 VALUES (@tenant_id, @scope, @key, @fingerprint, @claim, now(), now() + @claim_age::interval)
 ON CONFLICT (tenant_id, scope, key) DO UPDATE
-SET fingerprint = excluded.fingerprint, claim = excluded.claim, created_at = excluded.created_at, locked_until = excluded.locked_until,
-	status = NULL, content_type = NULL, body = NULL
-WHERE k.created_at < now() - @answer_age::interval 
+SET fingerprint = excluded.fingerprint, claim = excluded.claim, created_at = excluded.created_at,
+	locked_until = excluded.locked_until, status = NULL, content_type = NULL, body = NULL
+WHERE k.created_at < now() - @answer_age::interval
 	OR (k.status IS NULL AND (k.locked_until < now() OR k.claim = excluded.claim))`
 
 const selectKeyState = `

@@ -17,7 +17,7 @@ func pipeline(
 ) error {
 	do := func(ctx context.Context, connection *pgxpool.Conn, again bool) error {
 		batch := &pgx.Batch{}
-		sql, args := s.settings()
+		sql, args := s.settings(again)
 		batch.Queue(sql, args...)
 		queue(batch, again)
 		return connection.SendBatch(ctx, batch).Close()

@@ -53,11 +53,17 @@ type statement struct {
 
 // settings makes the scope and the timeouts hold for the rest of the transaction, and not a moment longer: the same
 // connection serves another client of PgBouncer next.
-func (s scope) settings() (sql string, args []any) {
+//
+// When an earlier attempt may have been committed, the transaction also writes a record of its own to the log. That
+// attempt may have been cut off while it waited for a replica: it is committed then, but lost with the primary. If
+// nothing else is left to be written, this commit would not wait for a replica either, and what nobody has confirmed
+// would be reported as done.
+func (s scope) settings(again bool) (sql string, args []any) {
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	return `SELECT set_config($1, $2, true), set_config('statement_timeout', $3, true),
-		set_config('idle_in_transaction_session_timeout', $4, true)`,
-		[]any{s.setting, s.value, milliseconds(statementTimeout), milliseconds(transactionTimeout)}
+		set_config('idle_in_transaction_session_timeout', $4, true),
+		CASE WHEN $5::boolean AND NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'agentd', '') END`,
+		[]any{s.setting, s.value, milliseconds(statementTimeout), milliseconds(transactionTimeout), again}
 }
 
 // list returns all rows of a statement.
