@@ -31,7 +31,7 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		"models":               {"models.embeddingModel", nil, []string{deployment, configMap}},
 		"replicas":             {"api.minReplicas", 5, []string{deployment, budget}},
 		"Redis memory":         {"redis.maxMemory", "256Mi", redis},
-		"PostgreSQL parameter": {"postgres.parameters", map[string]any{"work_mem": "8MB"}, []string{cluster}},
+		"PostgreSQL parameter": {"postgres.parameters", map[string]any{"work_mem": "4MB"}, []string{cluster}},
 	}
 	before := pulumitest.Up(t, Deploy, stackConfig(t, EnvironmentStaging))
 	for name, test := range tests {

@@ -30,6 +30,7 @@ func onAWS(settings multiregion.Settings, names ...string) pulumi.RunFunc {
 			Primary: names[0],
 			AWS: &multiregion.AWS{
 				Settings: settings, Environment: "production", AccountID: pulumitest.AccountID,
+				Databases: []string{"ai-agent-db"},
 			},
 			Deploy: deployBehindBalancer,
 		}
@@ -140,7 +141,7 @@ func TestWorkloadsWaitForTheirCluster(t *testing.T) {
 		"kubernetes:storage.k8s.io/v1:StorageClass ai-agent-us-east-1",
 		"kubernetes:helm.sh/v3:Release ai-agent-us-east-1-cloudnative-pg",
 		"kubernetes:helm.sh/v3:Release ai-agent-us-east-1-aws-load-balancer-controller",
-		"aws:eks/podIdentityAssociation:PodIdentityAssociation ai-agent-us-east-1-database",
+		"aws:eks/podIdentityAssociation:PodIdentityAssociation ai-agent-us-east-1-ai-agent-db",
 	} {
 		if !slices.Contains(depends, want) {
 			t.Errorf("the region does not wait for %s, only for %q", want, depends)

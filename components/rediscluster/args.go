@@ -12,7 +12,7 @@ import (
 	"agentstack/internal/kube"
 )
 
-// DefaultImage is the Redis that the scripts are tested with.
+// DefaultImage is a Redis without the known holes of its time: docs/adr/0011-redis-and-not-valkey.md lists them.
 const DefaultImage = "docker.io/library/redis:8.2.10"
 
 // Args describe a cluster.
