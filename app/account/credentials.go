@@ -18,7 +18,7 @@ const (
 	// goodWait is how long requests with a credential that was good wait for one answer of the store.
 	goodWait = 2 * time.Second
 	// lookupTimeout bounds a lookup for credentials that are not known yet: as long as the store waits for its database.
-	lookupTimeout = 15 * time.Second
+	lookupTimeout = 30 * time.Second
 	// maxCredentials bounds the cache; an entry takes less than 1 KiB.
 	maxCredentials = 10_000
 	// evictionSample is how many entries are looked at to find one to drop.

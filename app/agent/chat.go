@@ -12,7 +12,7 @@ import (
 
 const (
 	// saveTimeout bounds storing one exchange, retries over a database failover included: as long as the store waits.
-	saveTimeout = 15 * time.Second
+	saveTimeout = 30 * time.Second
 	// cacheTimeout bounds what a sick cache may cost a request.
 	cacheTimeout = 500 * time.Millisecond
 )

@@ -96,6 +96,7 @@ func TestQueries(t *testing.T) {
 		"cnpg_ai_agent_replication_wanted{}",
 		"cnpg_ai_agent_tables_dead_tuples{table}",
 		"cnpg_ai_agent_tables_live_tuples{table}",
+		"cnpg_ai_agent_volume_writable{}",
 	}
 	if got := slices.Sorted(maps.Keys(series)); !slices.Equal(got, want) {
 		t.Errorf("series %v, want %v", got, want)

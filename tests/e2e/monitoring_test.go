@@ -87,7 +87,9 @@ func targetsUp(t *testing.T) {
 				problems = append(problems, fmt.Errorf("job %s has no target among %v", job, count))
 			}
 		}
-		for job, want := range map[string]int{"ai-agent-api": 3, "postgres": 3, "redis": 6, "node-exporter": 3} {
+		for job, want := range map[string]int{
+			"ai-agent-api": 3, "postgres": 3, "pgbouncer": 4, "redis": 6, "node-exporter": 3, "kubelet": 3,
+		} {
 			if count[job] != want {
 				problems = append(problems, fmt.Errorf("job %s has %d targets, not %d", job, count[job], want))
 			}

@@ -19,7 +19,7 @@ import (
 )
 
 // waitTimeout bounds how long a test waits for a condition; a busy machine takes its time.
-const waitTimeout = 30 * time.Second
+const waitTimeout = 60 * time.Second
 
 // Secrets that no log may show; checkLog knows them by not-for-logs.
 const (

@@ -23,7 +23,7 @@ const (
 	maxIdempotencyKey = 255
 	// keepTimeout bounds storing an answer or giving a key up; the client may be gone by then. It is longer than the
 	// store waits for its database.
-	keepTimeout = 20 * time.Second
+	keepTimeout = 35 * time.Second
 )
 
 // idempotent makes an operation answer a repeated Idempotency-Key with what it answered first. The secrets are

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// patience is how long a request waits for a database that is away: a switchover takes about 5 s, the loss of the
-	// primary about twice that.
-	patience = 15 * time.Second
+	// patience is how long a request waits for a database that is away: the loss of the primary takes about 10 s, and up
+	// to 30 s where the machines are busy. The pool of connections gives up after as long.
+	patience = 30 * time.Second
 	// attemptTimeout bounds one attempt, from the wait for a connection on, so that a server that is gone without a
 	// word leaves time for another. It is longer than statementTimeout, so that a server that is slow says so.
 	attemptTimeout = 7 * time.Second

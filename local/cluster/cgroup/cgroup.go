@@ -61,6 +61,28 @@ func Make(path string) error {
 			}
 			dir = filepath.Join(dir, name)
 		}
+		top, _, _ := strings.Cut(strings.Trim(path, "/"), "/")
+		if err := weigh(filepath.Join(root, top)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weights let the pods of all nodes together compute as much as eight processes of the machine. The kernel's default is
+// one: a build beside the cloud would starve its pods. https://docs.kernel.org/scheduler/sched-design-CFS.html
+var weights = map[string]string{"cpu.shares": "8192", "cpu.weight": "800"}
+
+// weigh sets the weight of a group in the hierarchy that has one.
+func weigh(dir string) error {
+	for file, weight := range weights {
+		path := filepath.Join(dir, file)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(weight), 0o644); err != nil {
+			return fmt.Errorf("set %s: %w", file, err)
+		}
 	}
 	return nil
 }
