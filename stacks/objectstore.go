@@ -99,7 +99,8 @@ func newGatewayWorkload(ctx *pulumi.Context, name string, meta kube.Metadata, se
 func gatewayClients(databases []string) []kube.Traffic {
 	peers := []kube.Peer{{Pods: kube.Selector("ai-agent-backup")}}
 	for _, name := range databases {
-		peers = append(peers, kube.Peer{Pods: map[string]string{"cnpg.io/cluster": name, kube.LabelComponent: "database"}})
+		instances := map[string]string{"cnpg.io/cluster": name, kube.LabelComponent: "database"}
+		peers = append(peers, kube.Peer{Pods: instances})
 	}
 	return []kube.Traffic{{Peers: peers, Ports: []kube.Port{{Number: gatewayPort}}}}
 }

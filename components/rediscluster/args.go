@@ -109,7 +109,8 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 			"must be 1 to 3: without one, a shard ends with its machine, and every one takes memory and traffic"))
 	}
 	if !slices.Contains(evictionPolicies, a.EvictionPolicy) {
-		problems = append(problems, field.NotSupported(path.Child("evictionPolicy"), a.EvictionPolicy, evictionPolicies))
+		problems = append(problems,
+			field.NotSupported(path.Child("evictionPolicy"), a.EvictionPolicy, evictionPolicies))
 	}
 	if a.TLSSecretName != "" {
 		for _, problem := range validation.IsDNS1123Subdomain(a.TLSSecretName) {

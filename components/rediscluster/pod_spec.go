@@ -49,7 +49,7 @@ func podTemplate(args Args, r role, parts podParts) *corev1.PodTemplateSpecArgs 
 			SecurityContext:               kube.PodSecurity(uid),
 			Affinity:                      affinity(r),
 			TopologySpreadConstraints:     kube.SpreadAcrossZones(r.selector()),
-			Volumes:                       volumes(args, parts),
+			Volumes:                       volumes(args),
 			Containers: corev1.ContainerArray{
 				redisContainer(args, parts),
 				agentContainer(args, parts),
@@ -158,7 +158,7 @@ func mounts(args Args, tls string) corev1.VolumeMountArray {
 	return mounts
 }
 
-func volumes(args Args, parts podParts) corev1.VolumeArray {
+func volumes(args Args) corev1.VolumeArray {
 	volumes := append(clientVolumes(args), &corev1.VolumeArgs{
 		Name: pulumi.String(runVolume),
 		EmptyDir: &corev1.EmptyDirVolumeSourceArgs{

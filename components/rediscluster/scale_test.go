@@ -69,7 +69,7 @@ func (c *testCluster) add(pods ...*testPod) {
 	}
 }
 
-func (c *testCluster) remove() []*testPod {
+func (c *testCluster) remove() {
 	last := len(c.leaders) - 1
 	removed := []*testPod{c.leaders[last], c.followers[last]}
 	c.leaders, c.followers = c.leaders[:last], c.followers[:last]
@@ -77,7 +77,6 @@ func (c *testCluster) remove() []*testPod {
 		pod.kill()
 	}
 	c.restartAgents()
-	return removed
 }
 
 // writer stores keys one after the other until it is stopped, and remembers which of them were acknowledged.

@@ -207,7 +207,8 @@ func TestValidate(t *testing.T) {
 			[]string{"redis.resources.limits.memory"}},
 		{"several at once", func(a *Args) {
 			*a = Args{
-				Leaders: 1, FollowersPerLeader: 7, EvictionPolicy: "none", MaxMemory: "x", Storage: Storage{Size: "-1Gi"},
+				Leaders: 1, FollowersPerLeader: 7, EvictionPolicy: "none", MaxMemory: "x",
+				Storage: Storage{Size: "-1Gi"},
 			}
 		}, []string{
 			"redis.namespace", "redis.region", "redis.leaders", "redis.followersPerLeader", "redis.evictionPolicy",
