@@ -40,6 +40,7 @@ func TestLocalCloud(t *testing.T) {
 		{"the write-ahead log is archived", archived},
 		{"a backup under writes is restored", backedUpAndRestored},
 		{"a killed backup leaves none", killedBackupIsNone},
+		{"a second database begins at a moment of the first", recoveredToAMoment},
 		{"an API pod is deleted", apiPodDeleted},
 		{"the PostgreSQL primary is deleted", primaryDeleted},
 		{"a Redis leader is deleted", redisLeaderDeleted},
