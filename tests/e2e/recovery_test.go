@@ -11,7 +11,7 @@ import (
 )
 
 // recovered is the database that recoveredToAMoment makes beside the one that serves.
-const recovered = "ai-agent-db-2"
+const recovered = "ai-agent-db-restored"
 
 // recoveredToAMoment goes the way of docs/database.md: a second database begins with what the first one had at a
 // moment, is looked at, serves the API, and goes again when the configuration is what it was.
