@@ -28,11 +28,21 @@ type recoveryTarget struct {
 	TargetTime string `json:"targetTime"`
 }
 
+// postgresTime is a form in which PostgreSQL reads a moment while it starts. It does not know the Z of RFC 3339 yet then,
+// which the operator would pass on.
+const postgresTime = "2006-01-02 15:04:05.000000-07"
+
+// newRecoverySpec takes a valid moment, or none.
 func newRecoverySpec(source, targetTime string) *recoverySpec {
 	spec := &recoverySpec{Source: source, Database: Database, Owner: Database}
-	if targetTime != "" {
-		spec.RecoveryTarget = &recoveryTarget{TargetTime: targetTime}
+	if targetTime == "" {
+		return spec
 	}
+	moment, err := time.Parse(time.RFC3339, targetTime)
+	if err != nil {
+		panic("not a valid moment, which Validate reports: " + err.Error())
+	}
+	spec.RecoveryTarget = &recoveryTarget{TargetTime: moment.UTC().Format(postgresTime)}
 	return spec
 }
 

@@ -31,7 +31,7 @@ func TestRecovery(t *testing.T) {
 		"source":         "origin",
 		"database":       "ai_agent",
 		"owner":          "ai_agent",
-		"recoveryTarget": map[string]any{"targetTime": moment},
+		"recoveryTarget": map[string]any{"targetTime": "2026-11-23 11:00:00.250000+00"},
 	}}
 	if got := object.At("spec", "bootstrap"); !reflect.DeepEqual(got, want) {
 		t.Errorf("bootstrap = %v, want %v", got, want)
