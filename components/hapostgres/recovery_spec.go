@@ -28,8 +28,8 @@ type recoveryTarget struct {
 	TargetTime string `json:"targetTime"`
 }
 
-// postgresTime is a form in which PostgreSQL reads a moment while it starts. It does not know the Z of RFC 3339 yet then,
-// which the operator would pass on.
+// postgresTime is a form in which PostgreSQL reads a moment while it starts. It does not know the Z of RFC 3339 yet
+// then, which the operator would pass on.
 const postgresTime = "2006-01-02 15:04:05.000000-07"
 
 // newRecoverySpec takes a valid moment, or none.

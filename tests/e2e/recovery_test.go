@@ -20,7 +20,8 @@ func recoveredToAMoment(t *testing.T) {
 	before := answers(t)
 	ask := func(cluster, query string) string {
 		t.Helper()
-		primary := cloud.Kubectl(t, "get", "cluster.postgresql.cnpg.io/"+cluster, "-o", "jsonpath={.status.currentPrimary}")
+		primary := cloud.Kubectl(t, "get", "cluster.postgresql.cnpg.io/"+cluster,
+			"-o", "jsonpath={.status.currentPrimary}")
 		answer, err := cloud.SQL(strings.TrimSpace(primary), query)
 		if err != nil {
 			t.Fatal(err)
