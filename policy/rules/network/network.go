@@ -57,11 +57,12 @@ func policyOfWorkload(stack rule.Stack, report rule.Report) {
 		case resource.IsA("postgresql.cnpg.io/Cluster"):
 			demandPolicy(stack, resource, map[string]string{
 				"cnpg.io/cluster": name.Text(), "cnpg.io/podRole": "instance",
+				"app.kubernetes.io/component": "database",
 			}, report)
 		case resource.IsA("postgresql.cnpg.io/Pooler"):
 			demandPolicy(stack, resource, map[string]string{
 				"cnpg.io/poolerName": name.Text(), "cnpg.io/podRole": "pooler",
-				"cnpg.io/cluster": resource.At("spec.cluster.name").Text(),
+				"cnpg.io/cluster": resource.At("spec.cluster.name").Text(), "app.kubernetes.io/component": "pooler",
 			}, report)
 		}
 	}
