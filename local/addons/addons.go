@@ -38,7 +38,7 @@ func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
 			return fmt.Errorf("apply %s: %w", name, err)
 		}
 	}
-	if err := apply(c, r, raiseLimit(cnpgManifest)); err != nil {
+	if err := apply(c, r, adapt(cnpgManifest)); err != nil {
 		return fmt.Errorf("apply CloudNativePG: %w", err)
 	}
 	for _, w := range []workload{
@@ -64,10 +64,18 @@ metadata: {name: probe, namespace: default}
 spec: {instances: 1, storage: {size: 1Gi}}
 `
 
-// raiseLimit gives the operator a whole core: with the released limit of a tenth of one it misses its own probes
-// while two cores start everything at once.
-func raiseLimit(manifest string) string {
-	return strings.Replace(manifest, "limits:\n            cpu: 100m", "limits:\n            cpu: \"1\"", 1)
+// adapt gives the operator a whole core: with the released limit of a tenth of one it misses its own probes while two
+// cores start everything at once. And it runs two of them, on different nodes: with one, the loss of a node that has it
+// and a primary leaves nobody to promote a replica for five minutes.
+func adapt(manifest string) string {
+	const account = "      serviceAccountName: cnpg-manager\n"
+	return strings.NewReplacer(
+		"limits:\n            cpu: 100m", "limits:\n            cpu: \"1\"",
+		"\n  replicas: 1\n", "\n  replicas: 2\n",
+		account, account+"      topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, "+
+			"whenUnsatisfiable: DoNotSchedule, "+
+			"labelSelector: {matchLabels: {app.kubernetes.io/name: cloudnative-pg}}}]\n",
+	).Replace(manifest)
 }
 
 func apply(c action.Context, r topology.Region, manifest string) error {

@@ -10,6 +10,9 @@ import (
 	"agentstack/tests/cloud"
 )
 
+// operators is how many pods the operator has when nothing is wrong.
+const operators = 2
+
 // scaleOperator waits until as many pods of CloudNativePG run, and no others.
 func scaleOperator(t *testing.T, replicas int) {
 	t.Helper()

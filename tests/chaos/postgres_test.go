@@ -98,11 +98,11 @@ func (m *measurement) walReceivers() []int {
 func operatorAway(m *measurement) {
 	const back = 30 * time.Second
 	scaleOperator(m.T, 0)
-	m.Cleanup(func() { scaleOperator(m.T, 1) })
+	m.Cleanup(func() { scaleOperator(m.T, operators) })
 	m.strike("deleting " + m.primary.Metadata.Name + " while the operator is away")
 	m.deleteByForce(m.primary)
 	time.Sleep(20 * time.Second)
-	scaleOperator(m.T, 1)
+	scaleOperator(m.T, operators)
 	running := time.Now()
 	m.whole()
 	for _, w := range []*writer{m.api, m.sql} {

@@ -61,7 +61,7 @@ func ownDisk(t *testing.T, volume string) *disk {
 	host(t, "cp", "-a", d.folder+"/.", filled)
 	host(t, "umount", filled)
 	host(t, "mount", "-o", "loop,errors=remount-ro", d.image, d.folder)
-	scaleOperator(t, 1)
+	scaleOperator(t, operators)
 	cloud.Eventually(t, cloud.SettleTimeout, "PostgreSQL is whole", cloud.PostgresWhole)
 	promote(t, instance)
 	return d
@@ -103,7 +103,7 @@ func (d *disk) replace() {
 		d.t.Error(err)
 	}
 	d.folder = ""
-	scaleOperator(d.t, 1)
+	scaleOperator(d.t, operators)
 }
 
 // host runs a command on the host.
