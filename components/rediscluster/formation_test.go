@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -33,6 +35,11 @@ func TestFormation(t *testing.T) {
 	c := formedCluster(t)
 	before, err := c.ids()
 	must(t, err)
+
+	// Whoever starts on the same disk waits for as long as the server runs.
+	if err := exec.Command("flock", "--nonblock", filepath.Join(c.leaders[0].disk, "lock"), "true").Run(); err == nil {
+		t.Error("a second server could start on the disk of the first")
+	}
 
 	c.killAgents()
 	for _, pod := range c.pods() {

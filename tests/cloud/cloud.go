@@ -21,7 +21,7 @@ const (
 	// SettleTimeout is how long pods may take to be ready again after a fault.
 	SettleTimeout = 5 * time.Minute
 	// HealTimeout is how long the API may take to answer and store again after a fault.
-	HealTimeout = 2 * time.Minute
+	HealTimeout = 4 * time.Minute
 	pollEvery   = 500 * time.Millisecond
 )
 

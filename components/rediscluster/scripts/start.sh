@@ -60,4 +60,9 @@ CONF
 fi >>"$RUN_DIR/redis.conf"
 
 unset APP_PASSWORD EXPORTER_PASSWORD REDISCLI_AUTH
+# A pod that was deleted by force may still be stopping when its successor starts on the same disk. Two servers would
+# write over each other's files, so the second waits; the lock goes with the process.
+exec 9>"$DATA_DIR/lock"
+flock --exclusive 9
+
 exec redis-server "$RUN_DIR/redis.conf"
