@@ -17,7 +17,8 @@ const (
 	lookupRetry = time.Second
 	// goodWait is how long requests with a credential that was good wait for one answer of the store.
 	goodWait = 2 * time.Second
-	// lookupTimeout bounds a lookup for credentials that are not known yet: as long as the store waits for its database.
+	// lookupTimeout bounds a lookup for credentials that are not known yet: as long as the store waits for its
+	// database.
 	lookupTimeout = 30 * time.Second
 	// maxCredentials bounds the cache; an entry takes less than 1 KiB.
 	maxCredentials = 10_000

@@ -95,7 +95,8 @@ func (f *traffic) check(t *testing.T, e *environment) {
 		t.Errorf("%d exchanges are stored, %d were acknowledged", len(chats), len(f.chats))
 	}
 	messages := values("SELECT role || ' ' || status FROM messages WHERE session_id = $1 ORDER BY id", f.session)
-	if want := slices.Repeat([]string{"user completed", "assistant completed"}, f.messages); !slices.Equal(messages, want) {
+	want := slices.Repeat([]string{"user completed", "assistant completed"}, f.messages)
+	if !slices.Equal(messages, want) {
 		t.Errorf("%d messages are stored, %d were acknowledged", len(messages), len(want))
 	}
 	if open := values("SELECT key FROM idempotency_keys WHERE status IS NULL"); len(open) > 0 {

@@ -52,7 +52,8 @@ func start(t *testing.T, owner signedUp) *traffic {
 			f.agents = append(f.agents, name)
 		},
 		func(i int) {
-			f.send("/v1/sessions/"+f.session+"/messages", fmt.Sprintf(`{"content":"question %d"}`, i), http.StatusCreated)
+			question := fmt.Sprintf(`{"content":"question %d"}`, i)
+			f.send("/v1/sessions/"+f.session+"/messages", question, http.StatusCreated)
 			f.messages++
 		},
 		func(int) {

@@ -28,7 +28,8 @@ func scanAgent(row pgx.CollectableRow) (a agent.Agent, err error) {
 
 // CreateAgent implements agent.SessionStore.
 func (s *Sessions) CreateAgent(ctx context.Context, tenant string, a *agent.Agent) error {
-	return change(ctx, s.pool, ofTenant(tenant), statement{what: "agent", spent: true, args: agentArguments(tenant, a), sql: `
+	return change(ctx, s.pool, ofTenant(tenant), statement{what: "agent", spent: true,
+		args: agentArguments(tenant, a), sql: `
 INSERT INTO agents (tenant_id, id, name, model, system_prompt, retrieval, temperature, created_at, updated_at)
 VALUES (@tenant::uuid, @id::uuid, @name, @model, @system_prompt, @retrieval, @temperature,
         @created_at, @updated_at)

@@ -9,7 +9,8 @@ import (
 )
 
 // readAuthority makes a new connection trust the authority that is in the file of sslrootcert now: it is renewed in
-// place while the process runs. Whatever else sslmode asks for stays as pgx makes it of the URL, which it parsed before.
+// place while the process runs. Whatever else sslmode asks for stays as pgx makes it of the URL, which it parsed
+// before.
 func readAuthority(databaseURL string) func(context.Context, *pgx.ConnConfig) error {
 	return func(_ context.Context, config *pgx.ConnConfig) error {
 		fresh, err := pgx.ParseConfig(databaseURL)

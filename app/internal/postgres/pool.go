@@ -23,7 +23,8 @@ const (
 
 // NewPool returns a pool that connects when it is first used. Statements are not prepared by name unless
 // the URL sets default_query_exec_mode, so that PgBouncer in transaction mode may be in between. The file of
-// sslrootcert must be there, and is read again for each connection. With tracing, each statement is a span; the values of its parameters are left out. Observe, unless nil, is told of each.
+// sslrootcert must be there, and is read again for each connection. With tracing, each statement is a span; the
+// values of its parameters are left out. Observe, unless nil, is told of each.
 func NewPool(databaseURL string, tracing bool, observe Observe) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {

@@ -24,7 +24,9 @@ func TestUnknownEnds(t *testing.T) {
 
 	tenant := &account.Tenant{ID: newID(t), Name: "Tenant", CreatedAt: now()}
 	owner := &account.User{ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleOwner, CreatedAt: now()}
-	member := &account.User{ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleMember, CreatedAt: now()}
+	member := &account.User{
+		ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleMember, CreatedAt: now(),
+	}
 	login, key := newLogin(t, owner, now().Add(time.Hour)), newKey(t, owner, "")
 	assistant := &agent.Agent{ID: newID(t), CreatedAt: now(), UpdatedAt: now()}
 	session := &agent.Session{ID: newID(t), AgentID: assistant.ID, CreatedAt: now()}
@@ -188,7 +190,8 @@ func TestRequestsWait(t *testing.T) {
 	pool.Reset()
 	created = create()
 	waits(created)
-	_, err = pool.Exec(t.Context(), "BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT",
+	_, err = pool.Exec(t.Context(),
+		"BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT",
 		pgx.QueryExecModeSimpleProtocol)
 	check(t, err)
 	check(t, <-created)

@@ -147,7 +147,8 @@ func TestLoginsTakeTurns(t *testing.T) {
 	tenant, other := newTenants(t, logins[0], 1)[0], newTenants(t, logins[1], 1)[0]
 	for i, pool := range []*pgxpool.Pool{logins[0], logins[1], logins[0]} {
 		sessions := NewSessions(pool)
-		check(t, sessions.CreateAgent(t.Context(), tenant, &agent.Agent{ID: newID(t), CreatedAt: now(), UpdatedAt: now()}))
+		made := &agent.Agent{ID: newID(t), CreatedAt: now(), UpdatedAt: now()}
+		check(t, sessions.CreateAgent(t.Context(), tenant, made))
 		agents, err := sessions.Agents(t.Context(), tenant, agent.Page{Limit: 10})
 		check(t, err)
 		if len(agents) != i+1 {
@@ -163,7 +164,8 @@ func TestLoginsTakeTurns(t *testing.T) {
 			t.Errorf("%d agents without a tenant, error %v", rows, err)
 		}
 	}
-	owners, err := list(t.Context(), logins[1], everything, statement{sql: `SELECT DISTINCT pg_get_userbyid(relowner)::text
+	owners, err := list(t.Context(), logins[1], everything, statement{sql: `
+		SELECT DISTINCT pg_get_userbyid(relowner)::text
 		FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i', 'S')`}, pgx.RowTo[string])
 	check(t, err)
 	if len(owners) != 1 || owners[0] != testenv.Owner {
