@@ -23,7 +23,9 @@ func TestUnknownEnds(t *testing.T) {
 	keys := NewIdempotency(pool)
 
 	tenant := &account.Tenant{ID: newID(t), Name: "Tenant", CreatedAt: now()}
-	owner := &account.User{ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleOwner, CreatedAt: now()}
+	owner := &account.User{
+		ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleOwner, CreatedAt: now(),
+	}
 	member := &account.User{
 		ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleMember, CreatedAt: now(),
 	}

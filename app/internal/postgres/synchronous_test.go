@@ -21,7 +21,9 @@ func TestNothingIsDoneUntilAReplicaHasIt(t *testing.T) {
 	pool := open(t, server.URL())
 	exchanges := newExchanges(pool)
 	tenant := &account.Tenant{ID: newID(t), Name: "Tenant", CreatedAt: now()}
-	owner := &account.User{ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleOwner, CreatedAt: now()}
+	owner := &account.User{
+		ID: newID(t), TenantID: tenant.ID, Email: newID(t), Role: account.RoleOwner, CreatedAt: now(),
+	}
 	waits := map[string]func(context.Context) error{
 		"exchange": func(ctx context.Context) error { return exchanges.Save(ctx, newExchange("one")) },
 		"tenant":   func(ctx context.Context) error { return NewAccounts(pool).CreateTenant(ctx, tenant, owner) },
