@@ -93,21 +93,10 @@ type Recovery struct {
 	Serve bool `json:"serve"`
 }
 
-// recovered are the settings of the database that Recovery makes.
-func (p Postgres) recovered() hapostgres.Settings {
-	settings := p.Settings
-	settings.Name = p.Recovery.Name
-	return settings
-}
-
-// names are those of all databases, the one that serves first.
+// names are those of all databases.
 func (p Postgres) names() []string {
 	names := []string{p.ClusterName()}
-	switch {
-	case p.Recovery == nil:
-	case p.Recovery.Serve:
-		names = []string{p.Recovery.Name, names[0]}
-	default:
+	if p.Recovery != nil {
 		names = append(names, p.Recovery.Name)
 	}
 	return names

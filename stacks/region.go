@@ -124,9 +124,10 @@ func (d *deployment) newDatabases(ctx *pulumi.Context, target multiregion.Target
 	}
 	args := hapostgres.Args{
 		Store:    store,
-		Settings: config.recovered(),
+		Settings: config.Settings,
 		Recovery: &hapostgres.Recovery{From: config.ClusterName(), TargetTime: config.Recovery.TargetTime},
 	}
+	args.Name = config.Recovery.Name
 	recovered, err := d.newDatabase(ctx, target, args,
 		append(opts, pulumi.DependsOn([]pulumi.Resource{postgres.Cluster}))...)
 	if err != nil || !config.Recovery.Serve {

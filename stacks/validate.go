@@ -83,11 +83,7 @@ func (c Config) validatePostgres(path *field.Path) field.ErrorList {
 	if recovery.Name == "" {
 		return append(problems, field.Required(at.Child("name"), "give the name of the new database"))
 	}
-	for _, problem := range c.Postgres.recovered().Validate(at) {
-		if problem.Field == at.Child("name").String() {
-			problems = append(problems, problem)
-		}
-	}
+	problems = append(problems, hapostgres.ValidateName(at.Child("name"), recovery.Name)...)
 	origin := hapostgres.Recovery{From: c.Postgres.ClusterName(), TargetTime: recovery.TargetTime}
 	return append(problems, origin.Validate(at, recovery.Name)...)
 }

@@ -17,9 +17,8 @@ type Stream interface {
 
 // ExchangeStore keeps exchanges.
 type ExchangeStore interface {
-	// Ready returns an error when exchanges cannot be stored now, nor after a wait as for a failover. It is
-	// cheap enough
-	// for every request.
+	// Ready returns an error when exchanges cannot be stored now, nor after a wait as for a failover. It is cheap
+	// enough for every request.
 	Ready(ctx context.Context) error
 	// Save returns when the exchange is committed.
 	Save(ctx context.Context, exchange *Exchange) error

@@ -70,8 +70,8 @@ type Settings struct {
 	Parameters map[string]string `json:"parameters"`
 	// Pooler configures the connection pools.
 	Pooler Pooler `json:"pooler"`
-	// PasswordVersion is raised by one to change the passwords of the database's roles: see "Passwords" above.
-	// Default 1.
+	// PasswordVersion is raised by one, never by more, to change the passwords of the database's roles: see
+	// docs/database.md. Default 1.
 	PasswordVersion int `json:"passwordVersion"`
 	// Maintenance is set while nodes are drained one after the other: an instance then waits for its node to come back,
 	// instead of making its data anew on another. Default false.

@@ -63,14 +63,19 @@ const (
 // maxName is how long the operator lets a name be, so that the names of its objects are valid.
 const maxName = 50
 
+// ValidateName reports a name that no cluster can have.
+func ValidateName(path *field.Path, name string) field.ErrorList {
+	if len(name) > maxName || len(validation.IsDNS1035Label(name)) > 0 {
+		return field.ErrorList{field.Invalid(path, name, fmt.Sprintf(
+			"must be at most %d lower case letters, digits and dashes, and begin with a letter", maxName))}
+	}
+	return field.ErrorList{}
+}
+
 // Validate reports every problem of the settings, each led by the path of its field below path.
 func (s Settings) Validate(path *field.Path) field.ErrorList {
 	s = s.withDefaults()
-	problems := field.ErrorList{}
-	if len(s.Name) > maxName || len(validation.IsDNS1035Label(s.Name)) > 0 {
-		problems = append(problems, field.Invalid(path.Child("name"), s.Name, fmt.Sprintf(
-			"must be at most %d lower case letters, digits and dashes, and begin with a letter", maxName)))
-	}
+	problems := ValidateName(path.Child("name"), s.Name)
 	if !imagePattern.MatchString(s.Image) {
 		problems = append(problems, field.Invalid(path.Child("image"), s.Image,
 			"must have a tag that starts with PostgreSQL's version, from 17, such as "+DefaultImage))

@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// readyGrace is how long a dependency that was there may be away before /ready says so. It goes away for all
-// replicas at
-// once: were they all taken out of the service during a switchover of the database, clients would be
-// refused who can wait here. Requests wait for the database as long as that.
+// readyGrace is how long a dependency that was there may be away before /ready says so. It goes away for all replicas
+// at once: were they all taken out of the service during a switchover of the database, clients would be refused who can
+// wait here. Requests wait for the database as long as that.
 const readyGrace = 30 * time.Second
 
 // grace remembers since when dependencies are away.

@@ -115,10 +115,9 @@ FROM logins WHERE id = @id`,
 	})
 }
 
-// RotateLogin implements account.Store. A login that is revoked is not changed. One that has the new hash already
-// has it
-// from an earlier attempt of this very call, since nobody else knows its token. When no attempt gets an answer in time,
-// the call fails though the token may be used up: then the login ends as soon as the client tries again.
+// RotateLogin implements account.Store. A login that is revoked is not changed. One that has the new hash already has
+// it from an earlier attempt of this very call, since nobody else knows its token. When no attempt gets an answer in
+// time, the call fails though the token may be used up: then the login ends as soon as the client tries again.
 func (a *Accounts) RotateLogin(ctx context.Context, id string, old, new []byte, expires time.Time) (bool, error) {
 	if err := checkID("login", id); err != nil {
 		return false, err

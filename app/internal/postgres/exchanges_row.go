@@ -12,9 +12,8 @@ import (
 )
 
 // insertExchanges takes rows as one JSON array: a statement for each row would be parsed and planned for each, which
-// costs more than its insertion. A row that is there already is written again: the attempt that did it may have
-// been cut
-// off while it waited for a replica, and only a commit that writes waits for one.
+// costs more than its insertion. A row that is there already is written again: the attempt that did it may have been
+// cut off while it waited for a replica, and only a commit that writes waits for one.
 const insertExchanges = `
 INSERT INTO exchanges (id, tenant_id, key_id, created_at, duration_ms, request_id, region, model, answer_model,
 	streamed, cached, status, error, finish_reason, prompt_tokens, completion_tokens, request, response)

@@ -114,9 +114,8 @@ WHERE tenant_id = @tenant_id AND scope = @scope AND key = @key AND status IS NUL
 	return change(ctx, i.pool, ofTenant(tenant), q)
 }
 
-// Forget implements agent.IdempotencyStore. An answer that is stored stays. If it was done, another request
-// may hold the
-// key by now, so it is not repeated after an end that is not known: then the claim ends by its age.
+// Forget implements agent.IdempotencyStore. An answer that is stored stays. If it was done, another request may hold
+// the key by now, so it is not repeated after an end that is not known: then the claim ends by its age.
 func (i *Idempotency) Forget(ctx context.Context, tenant, scope, key string) error {
 	q := keyStatement(`
 DELETE FROM idempotency_keys WHERE tenant_id = @tenant_id AND scope = @scope AND key = @key AND status IS NULL`)

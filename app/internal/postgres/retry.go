@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	// patience is how long a request waits for a database that is away: the loss of the primary takes about 10 s,
-	// and up
-	// to 30 s where the machines are busy. The pool of connections gives up after as long.
+	// patience is how long a request waits for a database that is away: the loss of the primary takes about 10 s, and
+	// up to 30 s where the machines are busy. The pool of connections gives up after as long.
 	patience = 30 * time.Second
 	// attemptTimeout bounds one attempt, from the wait for a connection on, so that a server that is gone without a
 	// word leaves time for another. It is longer than statementTimeout, so that a server that is slow says so.
@@ -93,11 +92,9 @@ func endOf(err error, closed bool) end {
 	case err == nil:
 		return settled
 	case !errors.As(err, &failure):
-		// Whatever leaves the connection as it is happened here: no row, or a value that cannot be
-		// encoded.
-		// Else it is unknown, whatever pgconn.SafeToRetry says: when a connection breaks off within a batch,
-		// pgx reports
-		// the next use of it as closed, which is safe to repeat by itself.
+		// Whatever leaves the connection as it is happened here: no row, or a value that cannot be encoded. Else it is
+		// unknown, whatever pgconn.SafeToRetry says: when a connection breaks off within a batch, pgx reports the next
+		// use of it as closed, which is safe to repeat by itself.
 		if !closed {
 			return settled
 		}

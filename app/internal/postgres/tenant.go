@@ -42,9 +42,9 @@ type statement struct {
 	what string // what a row is, for people: "API key"
 	sql  string
 	args pgx.NamedArgs
-	// spent says that the statement touches no row the second time: an insert with ON CONFLICT on the id that
-	// its caller
-	// made, or a deletion. None then means that it is done, and if a row to delete never was, it is not there either.
+	// spent says that the statement touches no row the second time: an insert with ON CONFLICT on the id that its
+	// caller made, or a deletion. None then means that it is done, and if a row to delete never was, it is not there
+	// either.
 	spent bool
 	// once forbids to repeat an attempt whose end is not known.
 	once bool

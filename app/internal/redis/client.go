@@ -32,9 +32,8 @@ type Options struct {
 	Addrs    []string // host:port of some nodes; the others are found through them
 	Username string
 	Password string
-	// CAFile has the authority that signs the nodes' certificates, for the names that they are reached by;
-	// empty: no TLS.
-	// It is read for each connection, since it is renewed in place.
+	// CAFile has the authority that signs the nodes' certificates, for the names that they are reached by; empty: no
+	// TLS. It is read for each connection, since it is renewed in place.
 	CAFile string
 	// Tracing makes a span of each command, without its arguments.
 	Tracing bool
