@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -267,12 +268,19 @@ func (c *testCluster) eventually(what string, check func() error) {
 	}
 }
 
-// freePort returns a port that is free, as is its cluster bus port.
+// ports are those that tests of this run have. Most are not listened on yet when the next test asks for one.
+var ports sync.Map
+
+// freePort returns a port that is free, as is its cluster bus port. Both are below those from which the kernel takes
+// the ports of outgoing connections: it would take one between this check and the start of Redis.
 func freePort(t *testing.T) int {
 	t.Helper()
 	var last error
 	for range 100 {
-		candidate := 20000 + rand.IntN(10000)
+		candidate := 12000 + rand.IntN(10000)
+		if _, taken := ports.LoadOrStore(candidate, true); taken {
+			continue
+		}
 		client, clientErr := net.Listen("tcp", fmt.Sprintf(":%d", candidate))
 		bus, busErr := net.Listen("tcp", fmt.Sprintf(":%d", candidate+busPort-port))
 		for _, listener := range []net.Listener{client, bus} {
