@@ -141,7 +141,7 @@ func (d *deployment) newDatabase(ctx *pulumi.Context, target multiregion.Target,
 	opts ...pulumi.ResourceOption,
 ) (*hapostgres.HaPostgres, error) {
 	name := args.ClusterName()
-	args.Namespace, args.Region = namespace, target.Region
+	args.Namespace, args.Region, args.GuardImage = namespace, target.Region, target.Image(d.images.api)
 	if !target.Primary {
 		primary := d.primaries[name]
 		args.Standby = &hapostgres.Standby{PrimaryRegion: d.config.PrimaryRegion, Store: *target.PrimaryStore}

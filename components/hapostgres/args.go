@@ -1,6 +1,10 @@
 package hapostgres
 
-import "agentstack/internal/kube"
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/internal/kube"
+)
 
 // Values of Args.DataDurability.
 // https://cloudnative-pg.io/documentation/1.28/replication/#data-durability-and-synchronous-replication
@@ -31,6 +35,9 @@ type Args struct {
 	// Recovery makes the cluster from another one's archive, as of a moment. Nil: the cluster begins empty, or as a
 	// standby.
 	Recovery *Recovery
+	// GuardImage is that of the API. Its program guard deletes the pod of a primary whose data volume the kernel made
+	// read-only, for which the operator does nothing. Nil: there is no guard, and somebody has to do it by hand.
+	GuardImage pulumi.StringInput
 
 	Settings
 }

@@ -30,8 +30,8 @@ type credentials struct {
 	// roles are those that the operator sets the passwords from.
 	roles     []pulumi.Resource
 	passwords Passwords
-	// app and backup are the names of those for the clients.
-	app, backup pulumi.StringOutput
+	// app, backup and guard are the names of those for the clients. Without a guard its name is the zero value.
+	app, backup, guard pulumi.StringOutput
 }
 
 // newCredentials registers two Secrets for each role: one that the operator reads, and one for those who log in. Those
@@ -55,15 +55,23 @@ func newCredentials(ctx *pulumi.Context, name string, args Args, parent pulumi.R
 		}
 		*passwords[i] = password
 	}
-	backup, err := add(BackupRole, fmt.Sprintf("backup-v%d", args.PasswordVersion), args.backupSecret(), nil)
-	if err != nil {
-		return credentials{}, err
-	}
+	var err error
 	if made.app, err = newClientSecret(ctx, name+"-app", args, appValues(args, made.passwords.Current),
 		parent); err != nil {
 		return credentials{}, err
 	}
-	made.backup, err = newClientSecret(ctx, name+"-backup", args, backupValues(args, backup), parent)
+	// direct makes the Secrets of a role that connects to the instances themselves.
+	direct := func(role, suffix, secretName string) (pulumi.StringOutput, error) {
+		password, err := add(role, fmt.Sprintf("%s-v%d", suffix, args.PasswordVersion), secretName, nil)
+		if err != nil {
+			return pulumi.StringOutput{}, err
+		}
+		return newClientSecret(ctx, name+"-"+suffix, args, clientValues(role, password, args.host(writes)), parent)
+	}
+	if made.backup, err = direct(BackupRole, "backup", args.backupSecret()); err != nil || !args.guarded() {
+		return made, err
+	}
+	made.guard, err = direct(guardLogin, "guard", args.guardSecret())
 	return made, err
 }
 
@@ -106,11 +114,6 @@ func appValues(args Args, password pulumi.StringOutput) pulumi.StringMap {
 	values[kube.KeyReadURI] = uri(role, password, args.host(poolerRO), "")
 	values[kube.KeyDirectURI] = uri(role, password, args.host(writes), "&role="+Database)
 	return values
-}
-
-// backupValues lead past the pools: a dump is one long transaction.
-func backupValues(args Args, password pulumi.StringOutput) pulumi.StringMap {
-	return clientValues(BackupRole, password, args.host(writes))
 }
 
 // clientValues are the keys that the operator's own Secrets have, as far as clients use them.

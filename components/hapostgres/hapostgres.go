@@ -128,11 +128,19 @@ func (p *HaPostgres) register(ctx *pulumi.Context, name string, args Args, paren
 	// a former primary initdb.
 	p.Cluster, err = kube.NewCustomResource(ctx, name, clusterResource(args), parent,
 		pulumi.IgnoreChanges([]string{"spec.bootstrap"}), pulumi.DependsOn(append(secrets.roles, metrics)))
-	if err != nil || args.Store == nil {
+	if err != nil {
 		return err
 	}
-	_, err = kube.NewCustomResource(ctx, name, scheduledBackup(args), parent,
-		pulumi.DependsOn([]pulumi.Resource{p.Cluster}))
+	after := pulumi.DependsOn([]pulumi.Resource{p.Cluster})
+	if args.guarded() {
+		if err := newGuard(ctx, name, args, args.database(secrets.guard), parent, after); err != nil {
+			return err
+		}
+	}
+	if args.Store == nil {
+		return nil
+	}
+	_, err = kube.NewCustomResource(ctx, name, scheduledBackup(args), parent, after)
 	return err
 }
 

@@ -57,6 +57,7 @@ func TestRegisteredObjects(t *testing.T) {
 	pulumitest.Up(t, register(storeArgs())).Golden(t, "store")
 	pulumitest.Preview(t, register(storeArgs())).Golden(t, "store-preview")
 	pulumitest.Up(t, register(standbyArgs())).Golden(t, "standby")
+	pulumitest.Up(t, register(guardArgs())).Golden(t, "guard")
 }
 
 func TestSynchronousReplication(t *testing.T) {

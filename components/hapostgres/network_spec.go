@@ -46,6 +46,9 @@ func workloads(names ...string) []kube.Peer {
 
 func databaseIngress(args Args) []kube.Traffic {
 	clients := append(workloads("ai-agent-api-migrate", "ai-agent-backup"), kube.Peer{Pods: args.poolerPods()})
+	if args.guarded() {
+		clients = append(clients, workloads(args.guardName())...)
+	}
 	operator := kube.Peer{Namespace: "cnpg-system", Pods: kube.Selector("cloudnative-pg")}
 	return []kube.Traffic{
 		{Peers: clients, Ports: []kube.Port{{Number: port}}},

@@ -5,6 +5,9 @@ import "fmt"
 // BackupRole is the name of the role for logical backups and restores.
 const BackupRole = "ai_agent_backup"
 
+// guardLogin is the name of the role that only connects.
+const guardLogin = "ai_agent_guard"
+
 // appRole returns the name of the role that the application logs in as with a version of its password. Two take turns,
 // so that pods with the password of before go on while those with the new one start.
 func appRole(version int) string {
@@ -14,6 +17,7 @@ func appRole(version int) string {
 // Names of the Secrets with which the operator sets passwords.
 func (a Args) appSecret(version int) string { return fmt.Sprintf("%s-app-v%d", a.Name, version) }
 func (a Args) backupSecret() string         { return fmt.Sprintf("%s-backup-v%d", a.Name, a.PasswordVersion) }
+func (a Args) guardSecret() string          { return fmt.Sprintf("%s-guard-v%d", a.Name, a.PasswordVersion) }
 
 // appVersions returns the versions of the application's password that are valid, the newest first.
 func (a Args) appVersions() []int {
@@ -38,6 +42,16 @@ func newRoles(args Args) []roleSpec {
 		InRoles:        []string{"pg_read_all_data", Database},
 		PasswordSecret: objectReference{Name: args.backupSecret()},
 	}}
+	if args.guarded() {
+		roles = append(roles, roleSpec{
+			Name:           guardLogin,
+			Ensure:         "present",
+			Comment:        "asks whether the primary can write",
+			Login:          true,
+			Inherit:        true,
+			PasswordSecret: objectReference{Name: args.guardSecret()},
+		})
+	}
 	for _, version := range args.appVersions() {
 		roles = append(roles, roleSpec{
 			Name:           appRole(version),

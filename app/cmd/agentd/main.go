@@ -25,6 +25,7 @@ const usage = `usage: agentd <command>
   backup       back the database up to a bucket, verify the backup and remove old ones
   backups      list the backups
   restore      make a new database from a backup and verify it [--backup id|latest --database name]
+  guard        delete the pod of a primary of PostgreSQL whose data volume is read-only
   install      copy this program into a folder [folder]
   version      print the version
 
@@ -73,6 +74,8 @@ func (p process) run(ctx context.Context, args []string) int {
 		err = p.withoutArgs(args, func() error { return p.listBackups(ctx) })
 	case "restore":
 		err = p.restore(ctx, args)
+	case "guard":
+		err = p.withoutArgs(args, func() error { return p.guard(ctx, serviceAccount) })
 	case "install":
 		err = p.install(args)
 	case "version":

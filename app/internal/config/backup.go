@@ -32,7 +32,7 @@ type ObjectStore struct {
 func ReadBackup(env Env) (Backup, error) {
 	r := reader{env: env}
 	config := Backup{
-		DatabaseURL: r.databaseURL("DATABASE_URL"),
+		DatabaseURL: r.databaseURL(),
 		Store: ObjectStore{
 			Region:          r.required("S3_REGION"),
 			Bucket:          r.required("S3_BUCKET"),
@@ -40,7 +40,7 @@ func ReadBackup(env Env) (Backup, error) {
 			SecretAccessKey: r.text("AWS_SECRET_ACCESS_KEY", ""),
 		},
 		Retention: r.days("BACKUP_RETENTION", 720*time.Hour),
-		LogLevel:  r.logLevel("LOG_LEVEL"),
+		LogLevel:  r.logLevel(),
 	}
 	config.Store.Endpoint = r.endpoint("S3_ENDPOINT")
 	config.Store.Prefix = r.prefix("S3_PREFIX", config.DatabaseURL)

@@ -55,7 +55,7 @@ func ReadServe(env Env) (Serve, error) {
 	r := reader{env: env}
 	config := Serve{
 		ListenAddr:  r.listenAddr("LISTEN_ADDR", ":8000"),
-		DatabaseURL: r.databaseURL("DATABASE_URL"),
+		DatabaseURL: r.databaseURL(),
 		Redis: Redis{
 			Addrs:    r.addrs("REDIS_ADDRS"),
 			Username: r.text("REDIS_USERNAME", ""),
@@ -68,7 +68,7 @@ func ReadServe(env Env) (Serve, error) {
 		CacheTTL:        r.duration("CACHE_TTL", 5*time.Minute, 0),
 		StoreExchanges:  r.boolean("STORE_EXCHANGES", true),
 		MaxStreams:      r.count("MAX_STREAMS", 2000),
-		LogLevel:        r.logLevel("LOG_LEVEL"),
+		LogLevel:        r.logLevel(),
 		Environment:     r.text("APP_ENV", "development"),
 		Region:          r.text("REGION", "local"),
 		ProfileAddr:     r.loopbackAddr("PPROF_ADDR"),
@@ -85,8 +85,8 @@ func ReadServe(env Env) (Serve, error) {
 func ReadMigrate(env Env) (Migrate, error) {
 	r := reader{env: env}
 	config := Migrate{
-		DatabaseURL: r.databaseURL("DATABASE_URL"),
-		LogLevel:    r.logLevel("LOG_LEVEL"),
+		DatabaseURL: r.databaseURL(),
+		LogLevel:    r.logLevel(),
 		Timeout:     r.duration("MIGRATE_TIMEOUT", 5*time.Minute, time.Second),
 	}
 	return config, r.err()
@@ -103,7 +103,8 @@ func ReadMockModel(env Env) (MockModel, error) {
 	return MockModel{ListenAddr: r.listenAddr("LISTEN_ADDR", ":8080")}, r.err()
 }
 
-func (r *reader) databaseURL(name string) string {
+func (r *reader) databaseURL() string {
+	const name = "DATABASE_URL"
 	value := r.required(name)
 	if value == "" {
 		return ""

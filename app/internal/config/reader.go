@@ -55,7 +55,8 @@ func (r *reader) parseDuration(name, value string, least time.Duration) time.Dur
 	return duration
 }
 
-func (r *reader) logLevel(name string) slog.Level {
+func (r *reader) logLevel() slog.Level {
+	const name = "LOG_LEVEL"
 	value := r.text(name, "info")
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(value)); err != nil {

@@ -1,0 +1,188 @@
+// Package guard deletes the pod of a PostgreSQL primary whose data volume the kernel made read-only. Such a primary
+// still answers queries, so that the operator of its cluster takes it for healthy, and every write fails. Once its pod
+// is deleted, the operator promotes a replica.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// interval is the time between the starts of two rounds.
+	interval = 2 * time.Second
+	// refusalsToAct in a row of the same instance make the guard act.
+	refusalsToAct = 3
+	// pause is the time after a deletion in which there is no other one. If the next primary cannot write either, the
+	// cause is not one volume, and to delete one instance after the other would only take the replicas too.
+	pause = 10 * time.Minute
+	// liveTimeout is the age of the last round at which the guard counts as stuck. The timeouts of a round's calls add
+	// up to less.
+	liveTimeout = 30 * time.Second
+)
+
+// Primary is whichever instance of the cluster is the primary.
+type Primary interface {
+	// Probe makes the primary write into its data directory. It returns a *ReadOnlyError only if the file system
+	// refused that; any other error leaves open whether it would.
+	Probe(ctx context.Context) error
+}
+
+// ReadOnlyError says that the file system of a primary refuses writes.
+type ReadOnlyError struct {
+	Address netip.Addr // of the primary
+	Err     error      // what the primary answered
+}
+
+// Error implements error.
+func (e *ReadOnlyError) Error() string { return fmt.Sprintf("file system of %s: %v", e.Address, e.Err) }
+
+// Unwrap returns what the primary answered.
+func (e *ReadOnlyError) Unwrap() error { return e.Err }
+
+// Instances are the pods of the cluster.
+type Instances interface {
+	// List returns all of them.
+	List(ctx context.Context) ([]Instance, error)
+	// Delete deletes the pod with this very UID. False: it was gone already.
+	Delete(ctx context.Context, instance Instance) (bool, error)
+}
+
+// Instance is a pod of the cluster.
+type Instance struct {
+	Name, UID string
+	Address   netip.Addr // the zero value: none yet
+	Running   bool       // containers run, so that nobody else has the address
+	Available bool       // ready and not being deleted
+}
+
+// Guard watches a primary. Its fields are set before Run.
+type Guard struct {
+	Primary   Primary
+	Instances Instances
+	Log       *slog.Logger
+
+	address   netip.Addr // of the instance that refused the last writes
+	refusals  int        // in a row, of that instance
+	deletedAt time.Time
+	reported  string
+	round     atomic.Pointer[time.Time] // when the last one began
+}
+
+// Run watches until ctx ends.
+func (g *Guard) Run(ctx context.Context) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		now := time.Now()
+		g.round.Store(&now)
+		g.watch(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Handler serves /livez, which fails when Run is stuck. A primary that does not answer is no reason for that.
+func (g *Guard) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		if last := g.round.Load(); last == nil || time.Since(*last) > liveTimeout {
+			http.Error(w, "no round within "+liveTimeout.String(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}
+
+// watch makes one round.
+func (g *Guard) watch(ctx context.Context) {
+	err := g.Primary.Probe(ctx)
+	var refusal *ReadOnlyError
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		g.refusals = 0
+		g.report(slog.LevelInfo, "the primary can write", nil)
+	case !errors.As(err, &refusal):
+		g.refusals = 0
+		g.report(slog.LevelWarn, "it is not known whether the primary can write", err)
+	default:
+		if refusal.Address != g.address {
+			g.address, g.refusals = refusal.Address, 0
+		}
+		if g.refusals++; g.refusals < refusalsToAct {
+			g.report(slog.LevelWarn, "the primary cannot write", err)
+			return
+		}
+		g.replace(ctx, refusal)
+	}
+}
+
+// replace deletes the pod of a primary that cannot write if another instance can take its place. After an error the
+// next round tries again: since a deletion names the pod's UID, it does no harm twice.
+func (g *Guard) replace(ctx context.Context, refusal *ReadOnlyError) {
+	if !g.deletedAt.IsZero() && time.Since(g.deletedAt) < pause {
+		g.report(slog.LevelError, "the primary cannot write, and it is too early for another deletion", refusal,
+			"notBefore", g.deletedAt.Add(pause))
+		return
+	}
+	instances, err := g.Instances.List(ctx)
+	if err != nil {
+		g.report(slog.LevelError, "the primary cannot write, and the instances are not known", err)
+		return
+	}
+	i := slices.IndexFunc(instances, func(i Instance) bool { return i.Running && i.Address == refusal.Address })
+	if i < 0 {
+		g.report(slog.LevelError, "the primary cannot write, and no instance has its address", refusal)
+		return
+	}
+	primary := instances[i]
+	if !slices.ContainsFunc(instances, func(i Instance) bool { return i.Available && i.UID != primary.UID }) {
+		g.report(slog.LevelWarn, "the primary cannot write, and no other instance could take over", refusal,
+			"pod", primary.Name)
+		return
+	}
+	deleted, err := g.Instances.Delete(ctx, primary)
+	if err != nil {
+		g.report(slog.LevelError, "the primary cannot write, and its pod was not deleted", err, "pod", primary.Name)
+		return
+	}
+	g.deletedAt, g.refusals = time.Now(), 0
+	message := "the primary cannot write: deleted its pod, so that a replica takes its place"
+	if !deleted {
+		message = "the primary cannot write, and somebody else deleted its pod"
+	}
+	g.report(slog.LevelError, message, refusal, "pod", primary.Name, "uid", primary.UID)
+}
+
+// report logs what a round found unless the round before found the same.
+func (g *Guard) report(level slog.Level, message string, err error, args ...any) {
+	// The texts of errors differ from round to round, by the ports of connections; SQLSTATEs do not.
+	found := message
+	var refusal *ReadOnlyError
+	var answer interface{ SQLState() string }
+	if errors.As(err, &refusal) {
+		found += refusal.Address.String()
+	} else if errors.As(err, &answer) {
+		found += answer.SQLState()
+	}
+	if found == g.reported {
+		return
+	}
+	g.reported = found
+	if err != nil {
+		args = append(args, "error", err)
+	}
+	g.Log.Log(context.Background(), level, message, args...)
+}

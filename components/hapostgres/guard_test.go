@@ -1,0 +1,81 @@
+package hapostgres_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"agentstack/components/hapostgres"
+	"agentstack/internal/pulumitest"
+)
+
+const (
+	guardName      = "ai-agent-db-eu-west-1-guard"
+	deploymentType = "kubernetes:apps/v1:Deployment"
+)
+
+func guardArgs() hapostgres.Args {
+	args := validArgs()
+	args.GuardImage = pulumi.String("registry.example.com/api@sha256:1")
+	return args
+}
+
+// TestGuardOnlyWhereItCanHelp has a guard only with a replica to promote and a primary to write to. Without one its role
+// has no password that anybody could lose either.
+func TestGuardOnlyWhereItCanHelp(t *testing.T) {
+	standby := standbyArgs()
+	standby.GuardImage = guardArgs().GuardImage
+	single := guardArgs()
+	single.Instances = 1
+	for name, test := range map[string]struct {
+		args hapostgres.Args
+		want int
+	}{
+		"three instances": {guardArgs(), 1},
+		"one instance":    {single, 0},
+		"a standby":       {standby, 0},
+		"no image":        {validArgs(), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recording := pulumitest.UpRevealed(t, register(test.args))
+			if got := len(recording.OfType(deploymentType)); got != test.want {
+				t.Errorf("%d Deployments, want %d", got, test.want)
+			}
+			secrets := 0
+			for _, role := range recording.OfType(secretType) {
+				if string(secretData(t, recording, role.Name)["username"]) == "ai_agent_guard" {
+					secrets++
+				}
+			}
+			if secrets != 2*test.want {
+				t.Errorf("%d Secrets of the guard, want %d", secrets, 2*test.want)
+			}
+		})
+	}
+}
+
+// TestGuardsRights are to connect to the database, and to list and delete pods.
+func TestGuardsRights(t *testing.T) {
+	recording := pulumitest.Up(t, register(guardArgs()))
+	rules := recording.Find(t, "kubernetes:rbac.authorization.k8s.io/v1:Role", guardName).At("rules")
+	want := []any{map[string]any{
+		"apiGroups": []any{""}, "resources": []any{"pods"}, "verbs": []any{"list", "delete"},
+	}}
+	if !reflect.DeepEqual(rules, want) {
+		t.Errorf("rules are %v, want %v", rules, want)
+	}
+	object := recording.Find(t, clusterType, "ai-agent-db-eu-west-1")
+	roles, _ := object.At("spec", "managed", "roles").([]any)
+	for i := range roles {
+		role, _ := roles[i].(map[string]any)
+		if role["name"] != "ai_agent_guard" {
+			continue
+		}
+		if role["inRoles"] != nil || role["bypassrls"] == true || role["superuser"] == true || role["createdb"] == true {
+			t.Errorf("the guard's role is %v", role)
+		}
+		return
+	}
+	t.Error("the guard has no role")
+}
