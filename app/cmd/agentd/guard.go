@@ -22,8 +22,12 @@ func (p process) guard(ctx context.Context, account string) error {
 	if err := errors.Join(err, accountErr); err != nil {
 		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
 	}
+	database, err := guard.NewPostgres(settings.DatabaseURL)
+	if err != nil {
+		return err
+	}
 	log := p.logger(settings.LogLevel)
-	watch := &guard.Guard{Primary: guard.Postgres{URL: settings.DatabaseURL}, Instances: pods, Log: log}
+	watch := &guard.Guard{Database: database, Instances: pods, Log: log}
 	listener, err := net.Listen("tcp", settings.HealthAddr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

@@ -82,7 +82,8 @@ func newPodAPI(t *testing.T) (*url.URL, string, <-chan string) {
 	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			fmt.Fprint(w, `{"items": [
-				{"metadata": {"name": "db-1", "uid": "1"}, "status": {"phase": "Running", "podIP": "127.0.0.1"}},
+				{"metadata": {"name": "db-1", "uid": "1", "labels": {"cnpg.io/instanceRole": "primary"}},
+					"status": {"phase": "Running", "podIP": "127.0.0.1"}},
 				{"metadata": {"name": "db-2", "uid": "2"},
 					"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 			]}`)

@@ -28,24 +28,15 @@ const (
 	liveTimeout = 30 * time.Second
 )
 
-// Primary is whichever instance of the cluster is the primary.
-type Primary interface {
-	// Probe makes the primary write into its data directory. It returns a *ReadOnlyError only if the file system
-	// refused that; any other error leaves open whether it would.
-	Probe(ctx context.Context) error
+// ErrReadOnly says that the file system with the data of an instance refuses writes.
+var ErrReadOnly = errors.New("its file system refuses writes")
+
+// Database knows how to ask an instance.
+type Database interface {
+	// Probe makes the instance at an address write into its data directory. The error is an ErrReadOnly only if the
+	// file system refused that; any other error leaves open whether it would.
+	Probe(ctx context.Context, address netip.Addr) error
 }
-
-// ReadOnlyError says that the file system of a primary refuses writes.
-type ReadOnlyError struct {
-	Address netip.Addr // of the primary
-	Err     error      // what the primary answered
-}
-
-// Error implements error.
-func (e *ReadOnlyError) Error() string { return fmt.Sprintf("file system of %s: %v", e.Address, e.Err) }
-
-// Unwrap returns what the primary answered.
-func (e *ReadOnlyError) Unwrap() error { return e.Err }
 
 // Instances are the pods of the cluster.
 type Instances interface {
@@ -59,18 +50,18 @@ type Instances interface {
 type Instance struct {
 	Name, UID string
 	Address   netip.Addr // the zero value: none yet
-	Running   bool       // containers run, so that nobody else has the address
+	Primary   bool       // runs, and the operator has writers sent there
 	Available bool       // ready and not being deleted
 }
 
 // Guard watches a primary. Its fields are set before Run.
 type Guard struct {
-	Primary   Primary
+	Database  Database
 	Instances Instances
 	Log       *slog.Logger
 
-	address   netip.Addr // of the instance that refused the last writes
-	refusals  int        // in a row, of that instance
+	suspect   string // UID of the primary that refused the last writes
+	refusals  int    // in a row, of that primary
 	deletedAt time.Time
 	reported  string
 	round     atomic.Pointer[time.Time] // when the last one began
@@ -107,55 +98,64 @@ func (g *Guard) Handler() http.Handler {
 
 // watch makes one round.
 func (g *Guard) watch(ctx context.Context) {
-	err := g.Primary.Probe(ctx)
-	var refusal *ReadOnlyError
+	instances, primary, err := g.find(ctx)
+	if err == nil {
+		err = g.Database.Probe(ctx, primary.Address)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if !errors.Is(err, ErrReadOnly) || primary.UID != g.suspect {
+		g.suspect, g.refusals = primary.UID, 0
+	}
 	switch {
-	case ctx.Err() != nil:
 	case err == nil:
-		g.refusals = 0
-		g.report(slog.LevelInfo, "the primary can write", nil)
-	case !errors.As(err, &refusal):
-		g.refusals = 0
-		g.report(slog.LevelWarn, "it is not known whether the primary can write", err)
+		g.report(slog.LevelInfo, "the primary can write", primary, nil)
+	case !errors.Is(err, ErrReadOnly):
+		g.report(slog.LevelWarn, "it is not known whether the primary can write", primary, err)
 	default:
-		if refusal.Address != g.address {
-			g.address, g.refusals = refusal.Address, 0
-		}
 		if g.refusals++; g.refusals < refusalsToAct {
-			g.report(slog.LevelWarn, "the primary cannot write", err)
+			g.report(slog.LevelWarn, "the primary cannot write", primary, err)
 			return
 		}
-		g.replace(ctx, refusal)
+		g.replace(ctx, primary, instances, err)
 	}
+}
+
+// find returns all instances, and the primary among them.
+func (g *Guard) find(ctx context.Context) (all []Instance, primary Instance, err error) {
+	all, err = g.Instances.List(ctx)
+	if err != nil {
+		return nil, Instance{}, err
+	}
+	primaries := 0
+	for _, instance := range all {
+		if instance.Primary {
+			primary = instance
+			primaries++
+		}
+	}
+	if primaries != 1 {
+		return nil, Instance{}, fmt.Errorf("%d of %d instances are the primary", primaries, len(all))
+	}
+	return all, primary, nil
 }
 
 // replace deletes the pod of a primary that cannot write if another instance can take its place. After an error the
 // next round tries again: since a deletion names the pod's UID, it does no harm twice.
-func (g *Guard) replace(ctx context.Context, refusal *ReadOnlyError) {
+func (g *Guard) replace(ctx context.Context, primary Instance, instances []Instance, refusal error) {
 	if !g.deletedAt.IsZero() && time.Since(g.deletedAt) < pause {
-		g.report(slog.LevelError, "the primary cannot write, and it is too early for another deletion", refusal,
-			"notBefore", g.deletedAt.Add(pause))
+		g.report(slog.LevelError, "the primary cannot write, and it is too early for another deletion", primary,
+			refusal, "notBefore", g.deletedAt.Add(pause))
 		return
 	}
-	instances, err := g.Instances.List(ctx)
-	if err != nil {
-		g.report(slog.LevelError, "the primary cannot write, and the instances are not known", err)
-		return
-	}
-	i := slices.IndexFunc(instances, func(i Instance) bool { return i.Running && i.Address == refusal.Address })
-	if i < 0 {
-		g.report(slog.LevelError, "the primary cannot write, and no instance has its address", refusal)
-		return
-	}
-	primary := instances[i]
 	if !slices.ContainsFunc(instances, func(i Instance) bool { return i.Available && i.UID != primary.UID }) {
-		g.report(slog.LevelWarn, "the primary cannot write, and no other instance could take over", refusal,
-			"pod", primary.Name)
+		g.report(slog.LevelWarn, "the primary cannot write, and no other instance could take over", primary, refusal)
 		return
 	}
 	deleted, err := g.Instances.Delete(ctx, primary)
 	if err != nil {
-		g.report(slog.LevelError, "the primary cannot write, and its pod was not deleted", err, "pod", primary.Name)
+		g.report(slog.LevelError, "the primary cannot write, and its pod was not deleted", primary, err)
 		return
 	}
 	g.deletedAt, g.refusals = time.Now(), 0
@@ -163,24 +163,24 @@ func (g *Guard) replace(ctx context.Context, refusal *ReadOnlyError) {
 	if !deleted {
 		message = "the primary cannot write, and somebody else deleted its pod"
 	}
-	g.report(slog.LevelError, message, refusal, "pod", primary.Name, "uid", primary.UID)
+	g.report(slog.LevelError, message, primary, refusal, "uid", primary.UID)
 }
 
 // report logs what a round found unless the round before found the same.
-func (g *Guard) report(level slog.Level, message string, err error, args ...any) {
+func (g *Guard) report(level slog.Level, message string, primary Instance, err error, args ...any) {
 	// The texts of errors differ from round to round, by the ports of connections; SQLSTATEs do not.
-	found := message
-	var refusal *ReadOnlyError
+	found := message + primary.UID
 	var answer interface{ SQLState() string }
-	if errors.As(err, &refusal) {
-		found += refusal.Address.String()
-	} else if errors.As(err, &answer) {
+	if errors.As(err, &answer) {
 		found += answer.SQLState()
 	}
 	if found == g.reported {
 		return
 	}
 	g.reported = found
+	if primary.Name != "" {
+		args = append(args, "pod", primary.Name)
+	}
 	if err != nil {
 		args = append(args, "error", err)
 	}

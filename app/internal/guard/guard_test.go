@@ -20,23 +20,23 @@ import (
 )
 
 var (
-	one = Instance{
-		Name: "db-1", UID: "uid-1", Address: netip.MustParseAddr("10.0.0.1"), Running: true, Available: true,
-	}
-	two = Instance{
-		Name: "db-2", UID: "uid-2", Address: netip.MustParseAddr("10.0.0.2"), Running: true, Available: true,
-	}
+	one        = Instance{Name: "db-1", UID: "uid-1", Primary: true, Available: true}
+	two        = Instance{Name: "db-2", UID: "uid-2", Available: true}
 	errConnect = errors.New("connection refused")
+	errRefused = fmt.Errorf("%w: read-only", ErrReadOnly)
 )
 
-func cannotWrite(i Instance) error {
-	return &ReadOnlyError{i.Address, errors.New("read-only file system")}
+// database answers probes.
+type database func(ctx context.Context) error
+
+func (d database) Probe(ctx context.Context, _ netip.Addr) error { return d(ctx) }
+
+// promoted are the instances with another primary.
+func promoted() []Instance {
+	former, next := one, two
+	former.Primary, next.Primary = false, true
+	return []Instance{former, next}
 }
-
-// primary answers probes.
-type primary func(ctx context.Context) error
-
-func (p primary) Probe(ctx context.Context) error { return p(ctx) }
 
 // cluster records deletions.
 type cluster struct {
@@ -55,59 +55,61 @@ func (c *cluster) Delete(_ context.Context, i Instance) (bool, error) {
 }
 
 func TestWatch(t *testing.T) {
-	refuses := cannotWrite(one)
-	unready, terminated, pending := two, one, two
+	unready := two
 	unready.Available = false
-	terminated.Name, terminated.UID, terminated.Running, terminated.Available = "db-0", "uid-0", false, false
-	pending.Address, pending.Running, pending.Available = netip.Addr{}, false, false
+	// A round is what the probe says, or another primary for the rest of the test.
+	type round any
 	for _, test := range []struct {
 		name    string
-		probes  []error
+		rounds  []round
 		cluster cluster
 		want    []string // UIDs
 	}{
-		{"three in a row", []error{nil, refuses, refuses, refuses}, cluster{}, []string{"uid-1"}},
-		{"two in a row", []error{refuses, refuses}, cluster{}, nil},
-		{"a success between", []error{refuses, refuses, nil, refuses, refuses}, cluster{}, nil},
-		{"not known between", []error{refuses, refuses, errConnect, refuses, refuses}, cluster{}, nil},
-		{"not known", []error{errConnect, errConnect, errConnect, errConnect}, cluster{}, nil},
-		{"another primary between", []error{refuses, refuses, cannotWrite(two), refuses, refuses}, cluster{}, nil},
+		{"three in a row", []round{nil, errRefused, errRefused, errRefused}, cluster{}, []string{"uid-1"}},
+		{"two in a row", []round{errRefused, errRefused}, cluster{}, nil},
+		{"a success between", []round{errRefused, errRefused, nil, errRefused, errRefused}, cluster{}, nil},
+		{"not known between", []round{errRefused, errRefused, errConnect, errRefused, errRefused}, cluster{}, nil},
+		{"not known", []round{errConnect, errConnect, errConnect, errConnect}, cluster{}, nil},
+		{"another primary", []round{errRefused, errRefused, promoted(), errRefused, errRefused}, cluster{}, nil},
 		{
 			"the new primary cannot write",
-			[]error{refuses, refuses, cannotWrite(two), cannotWrite(two), cannotWrite(two)},
+			[]round{errRefused, errRefused, promoted(), errRefused, errRefused, errRefused},
 			cluster{}, []string{"uid-2"},
 		},
 		{
-			"after the deletion", []error{refuses, refuses, refuses, refuses, refuses, refuses, refuses},
+			"after the deletion",
+			[]round{errRefused, errRefused, errRefused, errRefused, errRefused, errRefused, errRefused},
 			cluster{}, []string{"uid-1"},
 		},
 		{
-			"somebody else was faster", []error{refuses, refuses, refuses, refuses, refuses, refuses},
+			"somebody else was faster", []round{errRefused, errRefused, errRefused, errRefused, errRefused, errRefused},
 			cluster{gone: true}, []string{"uid-1"},
 		},
 		{
-			"the deletion fails", []error{refuses, refuses, refuses, refuses},
+			"the deletion fails", []round{errRefused, errRefused, errRefused, errRefused},
 			cluster{deleteErr: errConnect}, []string{"uid-1", "uid-1"},
 		},
-		{"no list", []error{refuses, refuses, refuses}, cluster{listErr: errConnect}, nil},
-		{"no other instance", []error{refuses, refuses, refuses}, cluster{instances: []Instance{one}}, nil},
+		{"no list", []round{errRefused, errRefused, errRefused}, cluster{listErr: errConnect}, nil},
+		{"no other", []round{errRefused, errRefused, errRefused}, cluster{instances: []Instance{one}}, nil},
 		{
-			"no other available", []error{refuses, refuses, refuses},
-			cluster{instances: []Instance{one, unready, pending}}, nil,
+			"no other available", []round{errRefused, errRefused, errRefused},
+			cluster{instances: []Instance{one, unready}}, nil,
 		},
-		{"not of this cluster", []error{refuses, refuses, refuses}, cluster{instances: []Instance{two}}, nil},
-		{
-			"an address used before", []error{refuses, refuses, refuses},
-			cluster{instances: []Instance{terminated, one, two}}, []string{"uid-1"},
-		},
+		{"no primary", []round{errRefused, errRefused, errRefused}, cluster{instances: []Instance{two, two}}, nil},
+		{"two primaries", []round{errRefused, errRefused, errRefused}, cluster{instances: []Instance{one, one}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if test.cluster.instances == nil && test.cluster.listErr == nil {
+			if test.cluster.instances == nil {
 				test.cluster.instances = []Instance{one, two}
 			}
 			g := &Guard{Instances: &test.cluster, Log: slog.New(slog.DiscardHandler)}
-			for _, err := range test.probes {
-				g.Primary = primary(func(context.Context) error { return err })
+			for _, round := range test.rounds {
+				if instances, changed := round.([]Instance); changed {
+					test.cluster.instances = instances
+					continue
+				}
+				err, _ := round.(error)
+				g.Database = database(func(context.Context) error { return err })
 				g.watch(t.Context())
 			}
 			if !slices.Equal(test.cluster.deleted, test.want) {
@@ -125,11 +127,9 @@ func sleep(duration time.Duration) {
 
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var current atomic.Pointer[Instance]
-		current.Store(&one)
 		c := &cluster{instances: []Instance{one, two}}
 		g := &Guard{
-			Primary:   primary(func(context.Context) error { return cannotWrite(*current.Load()) }),
+			Database:  database(func(context.Context) error { return errRefused }),
 			Instances: c, Log: slog.New(slog.DiscardHandler),
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -139,7 +139,7 @@ func TestPause(t *testing.T) {
 		if !slices.Equal(c.deleted, []string{"uid-1"}) {
 			t.Fatalf("deleted %v", c.deleted)
 		}
-		current.Store(&two)
+		c.instances = promoted()
 		sleep(pause - 2*time.Second)
 		if len(c.deleted) != 1 {
 			t.Fatalf("deleted %v within the pause", c.deleted)
@@ -154,12 +154,15 @@ func TestPause(t *testing.T) {
 func TestLivez(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hangs atomic.Bool
-		g := &Guard{Log: slog.New(slog.DiscardHandler), Primary: primary(func(ctx context.Context) error {
-			if hangs.Load() {
-				<-ctx.Done()
-			}
-			return errConnect
-		})}
+		g := &Guard{
+			Instances: &cluster{instances: []Instance{one, two}}, Log: slog.New(slog.DiscardHandler),
+			Database: database(func(ctx context.Context) error {
+				if hangs.Load() {
+					<-ctx.Done()
+				}
+				return errConnect
+			}),
+		}
 		expect := func(when string, want int) {
 			t.Helper()
 			answer := httptest.NewRecorder()
@@ -188,7 +191,7 @@ func TestReportsChanges(t *testing.T) {
 	c := &cluster{instances: []Instance{one, two}}
 	g := &Guard{Instances: c, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	round := func(err error) {
-		g.Primary = primary(func(context.Context) error { return err })
+		g.Database = database(func(context.Context) error { return err })
 		g.watch(t.Context())
 	}
 	for i := range 4 {
@@ -198,39 +201,33 @@ func TestReportsChanges(t *testing.T) {
 		round(nil)
 	}
 	for range 2 {
-		round(&pgconn.PgError{Code: "42501"})
 		round(&pgconn.PgError{Code: "53300"})
 	}
-	for range 2 {
-		round(cannotWrite(two))
-	}
 	for range 9 {
-		round(cannotWrite(one))
+		round(errRefused)
 	}
+	c.listErr = errConnect
+	round(nil)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	g.Primary = primary(func(ctx context.Context) error { return ctx.Err() })
+	g.Database = database(func(ctx context.Context) error { return ctx.Err() })
 	g.watch(ctx)
 	var got []string
 	for line := range strings.Lines(log.String()) {
 		_, line, _ = strings.Cut(line, " level=")
 		got = append(got, strings.TrimSpace(line))
 	}
-	const refusal = `error="file system of 10.0.0.1: read-only file system"`
+	const refusal = `pod=db-1 error="its file system refuses writes: read-only"`
 	want := []string{
-		`WARN msg="it is not known whether the primary can write" error="from port 0: connection refused"`,
-		`INFO msg="the primary can write"`,
-		`WARN msg="it is not known whether the primary can write" error=":  (SQLSTATE 42501)"`,
-		`WARN msg="it is not known whether the primary can write" error=":  (SQLSTATE 53300)"`,
-		`WARN msg="it is not known whether the primary can write" error=":  (SQLSTATE 42501)"`,
-		`WARN msg="it is not known whether the primary can write" error=":  (SQLSTATE 53300)"`,
-		`WARN msg="the primary cannot write" error="file system of 10.0.0.2: read-only file system"`,
+		`WARN msg="it is not known whether the primary can write" pod=db-1 error="from port 0: connection refused"`,
+		`INFO msg="the primary can write" pod=db-1`,
+		`WARN msg="it is not known whether the primary can write" pod=db-1 error=":  (SQLSTATE 53300)"`,
 		`WARN msg="the primary cannot write" ` + refusal,
-		`ERROR msg="the primary cannot write: deleted its pod, so that a replica takes its place" pod=db-1 uid=uid-1 ` +
-			refusal,
+		`ERROR msg="the primary cannot write: deleted its pod, so that a replica takes its place" uid=uid-1 ` + refusal,
 		`WARN msg="the primary cannot write" ` + refusal,
 		`ERROR msg="the primary cannot write, and it is too early for another deletion" notBefore=` +
 			g.deletedAt.Add(pause).Format("2006-01-02T15:04:05.000Z07:00") + " " + refusal,
+		`WARN msg="it is not known whether the primary can write" error="connection refused"`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("log:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -24,6 +24,13 @@ const apiTimeout = 5 * time.Second
 // not be 0: then the API forgets the pod while its processes may still run, and there could be two primaries.
 const gracePeriod = 1
 
+// The operator labels the primary so, and the Service for writers selects it by that.
+// https://cloudnative-pg.io/documentation/1.28/labels_annotations/#predefined-labels
+const (
+	labelRole   = "cnpg.io/instanceRole"
+	rolePrimary = "primary"
+)
+
 // Pods are the pods of a selector in the namespace of a service account.
 type Pods struct {
 	client    http.Client
@@ -59,6 +66,7 @@ func NewPods(server, account, selector string) (*Pods, error) {
 type pod struct {
 	Metadata struct {
 		Name, UID         string
+		Labels            map[string]string
 		DeletionTimestamp *time.Time
 	}
 	Status struct {
@@ -70,7 +78,8 @@ type pod struct {
 
 func (p pod) instance() Instance {
 	i := Instance{
-		Name: p.Metadata.Name, UID: p.Metadata.UID, Address: p.Status.PodIP, Running: p.Status.Phase == "Running",
+		Name: p.Metadata.Name, UID: p.Metadata.UID, Address: p.Status.PodIP,
+		Primary: p.Metadata.Labels[labelRole] == rolePrimary && p.Status.Phase == "Running",
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == "Ready" {

@@ -56,9 +56,9 @@ func TestList(t *testing.T) {
 	}
 	address := netip.MustParseAddr
 	want := []Instance{
-		{Name: "ready", UID: "1", Address: address("10.0.0.1"), Running: true, Available: true},
-		{Name: "not-ready", UID: "2", Address: address("fd00::2"), Running: true},
-		{Name: "being-deleted", UID: "3", Address: address("10.0.0.3"), Running: true},
+		{Name: "ready", UID: "1", Address: address("10.0.0.1"), Primary: true, Available: true},
+		{Name: "not-ready", UID: "2", Address: address("fd00::2")},
+		{Name: "being-deleted", UID: "3", Address: address("10.0.0.3")},
 		{Name: "failed", UID: "4", Address: address("10.0.0.1")},
 		{Name: "pending", UID: "5"},
 	}

@@ -21,44 +21,41 @@ func TestProbe(t *testing.T) {
 	server := testenv.InitPostgres(t)
 	authority, file := testenv.NewAuthority(t), filepath.Join(t.TempDir(), "ca.crt")
 	authority.WriteFile(t, file)
-	server.ServeTLS(t, authority, "localhost")
+	server.ServeTLS(t, authority, "localhost", "db-rw.example")
 	server.Start(t)
-	primary := Postgres{URL: server.TLSURL("guard", "postgres", file)}
+	// Nobody can look the name up: it is only what the certificate has to show.
+	const service = "db-rw.example"
+	instance, err := NewPostgres(strings.Replace(server.TLSURL("guard", "postgres", file), "localhost", service, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
 	data := administer(t, server, "CREATE ROLE guard LOGIN", "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC",
 		"REVOKE ALL ON SCHEMA public FROM PUBLIC", "GRANT CONNECT ON DATABASE postgres TO guard")
-	writable := func(writable bool) {
+	chmod := func(name string, mode os.FileMode) {
 		t.Helper()
-		mode := os.FileMode(0o700)
-		if !writable {
-			mode = 0o500
-		}
-		if err := os.Chmod(filepath.Join(data, "pg_snapshots"), mode); err != nil {
+		if err := os.Chmod(filepath.Join(data, name), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect := func(when, want string, readOnly bool) {
 		t.Helper()
-		err := primary.Probe(t.Context())
+		err := instance.Probe(t.Context(), netip.MustParseAddr("127.0.0.1"))
 		got := fmt.Sprint(err)
 		var answer *pgconn.PgError
 		if errors.As(err, &answer) {
 			got = answer.Code
 		}
-		var refusal *ReadOnlyError
-		if !strings.Contains(got, want) || errors.As(err, &refusal) != readOnly {
+		if !strings.Contains(got, want) || errors.Is(err, ErrReadOnly) != readOnly {
 			t.Errorf("%s: %v, want %s, read-only: %t", when, err, want, readOnly)
-		}
-		if refusal != nil && refusal.Address != netip.MustParseAddr("127.0.0.1") {
-			t.Errorf("%s: address %s", when, refusal.Address)
 		}
 		if strings.Contains(fmt.Sprint(err), testenv.Secret) {
 			t.Errorf("%s: the password is shown: %v", when, err)
 		}
 	}
 	expect("sound", "<nil>", false)
-	writable(false)
-	expect("read-only", "42501", true)
-	writable(true)
+	chmod("pg_snapshots", 0o500)
+	expect("snapshots are refused", "42501", true)
+	chmod("pg_snapshots", 0o700)
 	expect("sound again", "<nil>", false)
 	if left, err := os.ReadDir(filepath.Join(data, "pg_snapshots")); err != nil || len(left) > 0 {
 		t.Errorf("files are left: %v, error %v", left, err)
@@ -66,15 +63,29 @@ func TestProbe(t *testing.T) {
 	administer(t, server, "REVOKE EXECUTE ON FUNCTION pg_export_snapshot FROM PUBLIC")
 	expect("no privilege", "42501", false)
 	administer(t, server, "GRANT EXECUTE ON FUNCTION pg_export_snapshot TO PUBLIC")
+	// Without what PostgreSQL keeps of its catalog, whoever connects has tables' files opened, for writing too.
+	tables, err := filepath.Glob(filepath.Join(data, "base", "*", "[0-9]*"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("no tables: %v", err)
+	}
+	for _, table := range tables {
+		chmod(table[len(data):], 0o400)
+	}
+	caches, err := filepath.Glob(filepath.Join(data, "base", "*", "pg_internal.init"))
+	if err != nil || len(caches) == 0 {
+		t.Fatalf("no cache of the catalog: %v", err)
+	}
+	for _, cache := range caches {
+		if err := os.Remove(cache); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("tables are refused", "42501", true)
+	for _, table := range tables {
+		chmod(table[len(data):], 0o600)
+	}
 	server.Shutdown(t)
 	expect("no server", "connection refused", false)
-	if err := os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	server.Start(t)
-	expect("a replica", "<nil>", false)
-	writable(false)
-	expect("a replica, read-only", "42501", false)
 }
 
 // administer executes statements and returns the data directory.
@@ -97,7 +108,7 @@ func administer(t *testing.T, server *testenv.Postgres, statements ...string) st
 	return data
 }
 
-func TestRefused(t *testing.T) {
+func TestClassify(t *testing.T) {
 	for _, test := range []struct {
 		name, code, routine string
 		want                bool
@@ -109,8 +120,11 @@ func TestRefused(t *testing.T) {
 		{"too many open files", "53000", "ExportSnapshot", false},
 		{"missing privilege", "42501", "aclcheck_error", false},
 		{"another input/output error", "58030", "mdread", false},
+		{"table on a read-only file system", "42501", "mdopenfork", true},
+		{"no such table", "58P01", "mdopenfork", false},
 	} {
-		if got := refused(&pgconn.PgError{Code: test.code, Routine: test.routine}); got != test.want {
+		err := classify(&pgconn.PgError{Code: test.code, Routine: test.routine})
+		if got := errors.Is(err, ErrReadOnly); got != test.want {
 			t.Errorf("%s: %t", test.name, got)
 		}
 	}
