@@ -38,7 +38,7 @@ policy: ## judge the previews of all stacks by the policy pack
 deps: ## install the Debian packages and build the programs that the tests need
 	@bin/localcloud deps
 	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go \
-		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw postgresql
+		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw postgresql kube-score
 
 test: deps ## all tests but the end-to-end ones
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-program test-app test-local

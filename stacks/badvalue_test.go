@@ -182,6 +182,18 @@ func TestBadValueIsRefused(t *testing.T) {
 			"local", "api.minReplicas", 1,
 			`api.minReplicas: Invalid value: 1: must be at least 2`,
 		},
+		"fewer replicas at most than at least": {
+			"local", "api.maxReplicas", 2,
+			`api.maxReplicas: Invalid value: 2: must be at least minReplicas, which is 3`,
+		},
+		"more replicas than connections": {
+			"local", "api.maxReplicas", 100,
+			`api.maxReplicas: Invalid value: 100: must be at most 99`,
+		},
+		"too few connections for the replicas": {
+			"staging", "postgres.pooler", map[string]any{"maxClients": 209},
+			`postgres.pooler.maxClients: Invalid value: 209: must be at least 210`,
+		},
 		"unknown log level": {
 			"local", "api.logLevel", "trace",
 			`api.logLevel: Unsupported value: "trace"`,

@@ -14,7 +14,7 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		configMap  = "kubernetes:core/v1:ConfigMap ai-agent-config-us-east-1"
 		deployment = "kubernetes:apps/v1:Deployment ai-agent-api-us-east-1"
 		cluster    = "kubernetes:postgresql.cnpg.io/v1:Cluster ai-agent-db-us-east-1"
-		budget     = "kubernetes:policy/v1:PodDisruptionBudget ai-agent-api-us-east-1"
+		autoscaler = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler ai-agent-api-us-east-1"
 	)
 	redis := []string{
 		"kubernetes:apps/v1:StatefulSet ai-agent-redis-us-east-1-follower",
@@ -29,7 +29,8 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		"environment variable": {"api.env", map[string]any{"FEATURE": "on"}, []string{deployment, configMap}},
 		"log level":            {"api.logLevel", "debug", []string{deployment, configMap}},
 		"models":               {"models.embeddingModel", nil, []string{deployment, configMap}},
-		"replicas":             {"api.minReplicas", 5, []string{deployment, budget}},
+		"replicas at least":    {"api.minReplicas", 5, []string{autoscaler}},
+		"replicas at most":     {"api.maxReplicas", 30, []string{autoscaler}},
 		"Redis memory":         {"redis.maxMemory", "256Mi", redis},
 		"PostgreSQL parameter": {"postgres.parameters", map[string]any{"work_mem": "4MB"}, []string{cluster}},
 	}

@@ -91,8 +91,8 @@ func TestEveryComponentRegistersItsOutputs(t *testing.T) {
 	})
 }
 
-// TestRegionsRunTheSame compares what keeps running: the database of a standby follows another region's, and migrations,
-// backups and the guard that looks whether it can be written run where it is.
+// TestRegionsRunTheSame compares what keeps running: the database of a standby follows another region's. Migrations,
+// backups and the guard run where it is written.
 func TestRegionsRunTheSame(t *testing.T) {
 	recording := pulumitest.Up(t, Deploy, stackConfig(t, EnvironmentProduction))
 	// The names that the provider makes differ between the regions as they should.

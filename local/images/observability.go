@@ -65,6 +65,24 @@ func kubeStateMetrics() Image {
 	}
 }
 
+func metricsServer() Image {
+	return Image{
+		Name:   "metrics-server",
+		Refs:   []string{"registry.k8s.io/metrics-server/metrics-server:v0.9.0"},
+		Config: v1.Config{User: nobody, Entrypoint: []string{"/metrics-server"}},
+		recipe: binary{name: "metrics-server", path: "metrics-server", probe: []string{"--version"}},
+	}
+}
+
+func prometheusAdapter() Image {
+	return Image{
+		Name:   "prometheus-adapter",
+		Refs:   []string{"registry.k8s.io/prometheus-adapter/prometheus-adapter:v0.12.0"},
+		Config: v1.Config{User: nobody, Entrypoint: []string{"/adapter"}},
+		recipe: binary{name: "prometheus-adapter", path: "adapter", probe: []string{"--help"}},
+	}
+}
+
 func redisExporter() Image {
 	return Image{
 		Name:    "redis-exporter",

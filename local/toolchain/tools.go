@@ -9,7 +9,7 @@ import (
 // Purpose is what a tool is needed for.
 type Purpose int
 
-// The purposes: the cluster itself, Pulumi on top of it, or only `make check`.
+// The purposes: the cluster itself, Pulumi on top of it, or only checks and tests of the source.
 const (
 	Cluster Purpose = iota
 	Deploy
@@ -42,6 +42,7 @@ type Tool struct {
 const (
 	versionPkg    = "k8s.io/component-base/version"
 	pulumiVersion = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+	clientVersion = "k8s.io/client-go/pkg/version.gitVersion"
 	promVersion   = "github.com/prometheus/common/version.Version"
 	cnpgVersion   = "github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion"
 )
@@ -80,6 +81,8 @@ var Tools = []Tool{
 	},
 	pinned("node_exporter", Cluster, "-X "+promVersion+"=1.12.1", "node_exporter"),
 	pinned("kube-state-metrics", Cluster, "-X "+promVersion+"=v2.13.0", "kube-state-metrics"),
+	pinned("metrics-server", Cluster, "-X "+clientVersion+"=v0.9.0", "metrics-server"),
+	pinned("prometheus-adapter", Cluster, "", "prometheus-adapter"),
 	{Name: "otelcol-contrib", Dir: "toolchain/otelcol-contrib", Package: ".", Binaries: []string{"otelcol-contrib"}},
 	pinned("loki", Cluster, "-X github.com/grafana/loki/v3/pkg/util/build.Version=3.7.8", "loki"),
 	pinned("pulumi", Deploy, "-X "+pulumiVersion+"=3.259.0", "pulumi"),
@@ -89,6 +92,7 @@ var Tools = []Tool{
 	plugin("aws"),
 	pinned("golangci-lint", Check, "", "golangci-lint"),
 	pinned("actionlint", Check, "", "actionlint"),
+	pinned("kube-score", Check, "", "kube-score"),
 }
 
 // For returns the tools of a purpose.

@@ -60,10 +60,13 @@ func Execute(r topology.Region) error {
 		ca.ensure("apiserver", subject{commonName: "kube-apiserver", hosts: apiServerHosts(r)}),
 		ca.ensure("apiserver-kubelet-client", client("kube-apiserver-kubelet-client", "system:masters")),
 		frontProxy.ensure("front-proxy-client", client("front-proxy-client")),
+		ca.ensure("metrics-server", subject{commonName: "metrics-server",
+			hosts: []string{"metrics-server.kube-system.svc"}}),
 		ca.ensureKubeconfig(r, "admin", client("kubernetes-admin", "system:masters")),
 		ca.ensureKubeconfig(r, "controller-manager", client("system:kube-controller-manager")),
 		ca.ensureKubeconfig(r, "scheduler", client("system:kube-scheduler")),
 		ca.ensureKubeconfig(r, "kube-proxy", client("system:kube-proxy")),
+		ca.ensureKubeconfig(r, "netpol", client("system:netpol")),
 		ensureNodes(ca, r),
 	)
 }

@@ -33,6 +33,7 @@ func TestCertificatesAreSignedForTheirUse(t *testing.T) {
 		{"apiserver", r.ControlPlane, x509.ExtKeyUsageServerAuth},
 		{"apiserver", "kubernetes.default.svc", x509.ExtKeyUsageServerAuth},
 		{"kubelet-" + r.Nodes[0].Name, r.Nodes[0].Address, x509.ExtKeyUsageServerAuth},
+		{"metrics-server", "metrics-server.kube-system.svc", x509.ExtKeyUsageServerAuth},
 		{"admin", "", x509.ExtKeyUsageClientAuth},
 	}
 	for _, c := range cases {
