@@ -34,6 +34,7 @@ var (
 		{"runc", "/usr/sbin/runc"},
 		{"docker.io", "/usr/sbin/dockerd"},
 		{"iptables", "/usr/sbin/iptables"},
+		{"nftables", "/usr/sbin/nft"},
 		{"iproute2", "/usr/sbin/ip"},
 		{"procps", "/usr/sbin/sysctl"},
 		{"util-linux", "/usr/bin/nsenter"},
