@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	autoscalingv2 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/autoscaling/v2"
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
@@ -38,8 +39,8 @@ type ApiService struct {
 }
 
 // New registers the API: its configuration, a Job that migrates the database, and, once that has succeeded,
-// the Deployment. A changed image migrates and rolls out again; a changed setting only rolls out. Bad
-// arguments register nothing.
+// the Deployment and its autoscaler. A changed image migrates and rolls out again; a changed setting only
+// rolls out. Bad arguments register nothing.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*ApiService, error) {
 	if err := args.Validate(nil).ToAggregate(); err != nil {
 		return nil, fmt.Errorf("validate arguments of %s: %w", name, err)
@@ -108,6 +109,11 @@ func (r registration) register(credentials credentials) (pulumi.Resource, error)
 		pulumi.DependsOn([]pulumi.Resource{before}))
 	if err != nil {
 		return nil, fmt.Errorf("register Deployment: %w", err)
+	}
+	_, err = autoscalingv2.NewHorizontalPodAutoscaler(r.ctx, r.name, autoscalerArgs(r.args), r.parent,
+		pulumi.DependsOn([]pulumi.Resource{deployment}))
+	if err != nil {
+		return nil, fmt.Errorf("register HorizontalPodAutoscaler: %w", err)
 	}
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, budgetArgs(r.args), r.parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget: %w", err)

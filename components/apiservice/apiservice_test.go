@@ -133,12 +133,26 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 			"redis.secretName: Required", "models.providers: Required", "models.catalog: Required",
 		}},
 		"several settings": {func(a *apiservice.Args) {
-			a.MinReplicas, a.LogLevel, a.CacheTTL = 1, "loud", "-5m"
+			a.MinReplicas, a.MaxReplicas, a.LogLevel, a.CacheTTL = 1, 500, "loud", "-5m"
 			a.Resources = kube.Resources{Requests: kube.ResourceList{CPU: "lots", Memory: "1Gi"}}
 		}, []string{
 			`resources.requests.cpu: Invalid value: "lots"`, "resources.limits.memory: Required",
-			"minReplicas: Invalid value: 1", `logLevel: Unsupported value: "loud"`, `cacheTTL: Invalid value: "-5m"`,
+			"minReplicas: Invalid value: 1", "maxReplicas: Invalid value: 500: must be at most 99",
+			`logLevel: Unsupported value: "loud"`, `cacheTTL: Invalid value: "-5m"`,
 		}},
+		"at most fewer than at least": {func(a *apiservice.Args) { a.MinReplicas, a.MaxReplicas = 6, 5 }, []string{
+			"maxReplicas: Invalid value: 5: must be at least minReplicas, which is 6",
+		}},
+		"at least more than the default at most": {func(a *apiservice.Args) { a.MinReplicas = 21 }, []string{
+			"maxReplicas: Invalid value: 20: must be at least minReplicas, which is 21",
+		}},
+		"negative": {func(a *apiservice.Args) { a.MinReplicas, a.MaxReplicas = -2, -1 }, []string{
+			"minReplicas: Invalid value: -2",
+		}},
+		"more CPU requested than allowed": {func(a *apiservice.Args) {
+			a.Resources.Requests = kube.ResourceList{CPU: "3", Memory: "1Gi"}
+			a.Resources.Limits = kube.ResourceList{CPU: "2", Memory: "1Gi"}
+		}, []string{`resources.requests.cpu: Invalid value: "3": must be at most the limit of 2`}},
 		"ingress without its parts": {func(a *apiservice.Args) {
 			a.Ingress = &apiservice.Ingress{Hosts: []string{"API!"}}
 		}, []string{
@@ -285,17 +299,6 @@ func TestChangedImageMigratesAgain(t *testing.T) {
 	}
 	if !slices.Equal(changed, want) {
 		t.Errorf("changed %q, want %q", changed, want)
-	}
-}
-
-func TestBudgetLeavesRoomForOneEviction(t *testing.T) {
-	for replicas, want := range map[int]float64{2: 1, 3: 2, 5: 4} {
-		args := validArgs()
-		args.MinReplicas = replicas
-		budget := pulumitest.Up(t, register(args)).OfType("kubernetes:policy/v1:PodDisruptionBudget")[0]
-		if got := budget.At("spec", "minAvailable"); got != want {
-			t.Errorf("with %d replicas, minAvailable = %v, want %v", replicas, got, want)
-		}
 	}
 }
 

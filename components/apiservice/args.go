@@ -1,6 +1,7 @@
 package apiservice
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -67,8 +68,10 @@ type Redis struct {
 
 // Settings is the part of Args that a stack's configuration gives. A zero field stands for its default.
 type Settings struct {
-	// MinReplicas is how many pods run at least. Default 3.
+	// MinReplicas is how many pods run at least, 2 or more. Default 3.
 	MinReplicas int `json:"minReplicas"`
+	// MaxReplicas is how many pods run at most. In between CPU, memory and requests decide. Default 20.
+	MaxReplicas int `json:"maxReplicas"`
 	// Resources of each pod. Default 500m and 1Gi, at most 2 cores and 4Gi.
 	Resources kube.Resources `json:"resources"`
 	// LogLevel is debug, info, warn or error. Default info.
@@ -81,11 +84,22 @@ type Settings struct {
 	Env map[string]string `json:"env"`
 }
 
+const (
+	// connectionsPerPod is the size of the pool that the application keeps, maxConns in app/internal/postgres.
+	connectionsPerPod = 10
+	// mostReplicas is as many as one pod of the database's pool has connections for by default, while it is the only one
+	// and the API is rolled out.
+	mostReplicas = 1000/connectionsPerPod - surge
+)
+
 var logLevels = []string{"debug", "info", "warn", "error"}
 
 func (s Settings) withDefaults() Settings {
 	if s.MinReplicas == 0 {
 		s.MinReplicas = 3
+	}
+	if s.MaxReplicas == 0 {
+		s.MaxReplicas = 20
 	}
 	s.Resources = s.Resources.Default(kube.Resources{
 		Requests: kube.ResourceList{CPU: "500m", Memory: "1Gi"},
@@ -137,10 +151,7 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 func (s Settings) Validate(path *field.Path) field.ErrorList {
 	s = s.withDefaults()
 	problems := s.Resources.Validate(path.Child("resources"))
-	if s.MinReplicas < 2 {
-		problems = append(problems, field.Invalid(path.Child("minReplicas"), s.MinReplicas,
-			"must be at least 2, so that one pod can leave its node while another answers"))
-	}
+	problems = append(problems, s.validateReplicas(path)...)
 	if !slices.Contains(logLevels, s.LogLevel) {
 		problems = append(problems, field.NotSupported(path.Child("logLevel"), s.LogLevel, logLevels))
 	}
@@ -152,6 +163,28 @@ func (s Settings) Validate(path *field.Path) field.ErrorList {
 		problems = append(problems, field.Invalid(path.Child("nodeType"), s.NodeType, detail))
 	}
 	return append(problems, validateEnv(path.Child("env"), s.Env)...)
+}
+
+func (s Settings) validateReplicas(path *field.Path) field.ErrorList {
+	problems := field.ErrorList{}
+	if s.MinReplicas < 2 {
+		problems = append(problems, field.Invalid(path.Child("minReplicas"), s.MinReplicas,
+			"must be at least 2, so that one pod can leave its node while another answers"))
+	}
+	switch at := path.Child("maxReplicas"); {
+	case s.MaxReplicas > mostReplicas:
+		problems = append(problems, field.Invalid(at, s.MaxReplicas, fmt.Sprintf("must be at most %d: each pod keeps "+
+			"up to %d connections to the database's pool", mostReplicas, connectionsPerPod)))
+	case s.MaxReplicas < s.MinReplicas:
+		problems = append(problems, field.Invalid(at, s.MaxReplicas,
+			fmt.Sprintf("must be at least minReplicas, which is %d", s.MinReplicas)))
+	}
+	return problems
+}
+
+// Connections is how many connections to the database's pool all pods together keep at most, valid settings provided.
+func (s Settings) Connections() int {
+	return (s.withDefaults().MaxReplicas + surge) * connectionsPerPod
 }
 
 func validateEnv(path *field.Path, env map[string]string) field.ErrorList {

@@ -20,6 +20,9 @@ const (
 	terminationGrace = 60 * time.Second
 )
 
+// surge is how many pods more than its replicas the API has while it is rolled out.
+const surge = 1
+
 // user is the numeric user of the image.
 const user = 65532
 
@@ -34,17 +37,19 @@ type references struct {
 	configMap, secret pulumi.StringPtrInput
 }
 
+// deploymentArgs leaves the number of pods to the autoscaler: with spec.replicas, each update would set it back. A new
+// Deployment has one pod, until the autoscaler sees it.
+// https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#replicas
 func deploymentArgs(args Args, refs references) *appsv1.DeploymentArgs {
 	return &appsv1.DeploymentArgs{
 		Metadata: metadata(args, appName).Args(),
 		Spec: &appsv1.DeploymentSpecArgs{
-			Replicas:             pulumi.Int(args.MinReplicas),
 			RevisionHistoryLimit: pulumi.Int(5),
 			Selector:             kube.MatchLabels(kube.Selector(appName)),
 			Strategy: &appsv1.DeploymentStrategyArgs{
 				Type: pulumi.String("RollingUpdate"),
 				RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{
-					MaxSurge:       pulumi.Int(1),
+					MaxSurge:       pulumi.Int(surge),
 					MaxUnavailable: pulumi.Int(0),
 				},
 			},

@@ -43,12 +43,13 @@ func serviceArgs(args Args) *corev1.ServiceArgs {
 	}
 }
 
-// budgetArgs lets one pod at a time be evicted, and pods that are not ready always: they serve nobody.
+// budgetArgs lets one pod at a time be evicted, however many there are, and pods that are not ready always: they serve
+// nobody.
 func budgetArgs(args Args) *policyv1.PodDisruptionBudgetArgs {
 	return &policyv1.PodDisruptionBudgetArgs{
 		Metadata: metadata(args, appName).Args(),
 		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MinAvailable:               pulumi.Int(args.MinReplicas - 1),
+			MaxUnavailable:             pulumi.Int(1),
 			Selector:                   kube.MatchLabels(kube.Selector(appName)),
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 		},

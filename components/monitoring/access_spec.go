@@ -33,28 +33,48 @@ func policyRule(group string, resources []string, verbs ...string) *rbacv1.Polic
 	}
 }
 
-// clusterName is the name of a program's objects outside of namespaces.
+// clusterName is the name of a program's objects outside of its own namespace.
 func clusterName(p program) string { return kube.PartOf + "-" + p.name }
 
-func clusterMetadata(args Args, p program) *metav1.ObjectMetaArgs {
-	p.namespace = ""
+// foreignMetadata is that of a program's object in another namespace, or, without one, in none.
+func foreignMetadata(args Args, p program, namespace string) *metav1.ObjectMetaArgs {
+	p.namespace = namespace
 	return args.metadata(p, clusterName(p)).Args()
 }
 
 func clusterRole(args Args, p program, rules rbacv1.PolicyRuleArray) *rbacv1.ClusterRoleArgs {
-	return &rbacv1.ClusterRoleArgs{Metadata: clusterMetadata(args, p), Rules: rules}
+	return &rbacv1.ClusterRoleArgs{Metadata: foreignMetadata(args, p, ""), Rules: rules}
 }
 
-func clusterRoleBinding(args Args, p program) *rbacv1.ClusterRoleBindingArgs {
+func clusterRoleBinding(args Args, p program, role string) *rbacv1.ClusterRoleBindingArgs {
 	return &rbacv1.ClusterRoleBindingArgs{
-		Metadata: clusterMetadata(args, p),
-		RoleRef: &rbacv1.RoleRefArgs{
-			ApiGroup: pulumi.String("rbac.authorization.k8s.io"),
-			Kind:     pulumi.String("ClusterRole"),
-			Name:     pulumi.String(clusterName(p)),
-		},
-		Subjects: rbacv1.SubjectArray{&rbacv1.SubjectArgs{
-			Kind: pulumi.String("ServiceAccount"), Name: pulumi.String(p.name), Namespace: pulumi.String(p.namespace),
-		}},
+		Metadata: foreignMetadata(args, p, ""),
+		RoleRef:  roleRef("ClusterRole", role),
+		Subjects: p.subjects(),
 	}
+}
+
+func role(args Args, p program, namespace string, rules rbacv1.PolicyRuleArray) *rbacv1.RoleArgs {
+	return &rbacv1.RoleArgs{Metadata: foreignMetadata(args, p, namespace), Rules: rules}
+}
+
+func roleBinding(args Args, p program, namespace, role string) *rbacv1.RoleBindingArgs {
+	return &rbacv1.RoleBindingArgs{
+		Metadata: foreignMetadata(args, p, namespace),
+		RoleRef:  roleRef("Role", role),
+		Subjects: p.subjects(),
+	}
+}
+
+func roleRef(kind, name string) *rbacv1.RoleRefArgs {
+	return &rbacv1.RoleRefArgs{
+		ApiGroup: pulumi.String("rbac.authorization.k8s.io"), Kind: pulumi.String(kind), Name: pulumi.String(name),
+	}
+}
+
+// subjects is the program's ServiceAccount.
+func (p program) subjects() rbacv1.SubjectArray {
+	return rbacv1.SubjectArray{&rbacv1.SubjectArgs{
+		Kind: pulumi.String("ServiceAccount"), Name: pulumi.String(p.name), Namespace: pulumi.String(p.namespace),
+	}}
 }

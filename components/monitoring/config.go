@@ -134,6 +134,10 @@ func collectorConfig(args Args) (string, error) {
 	})
 }
 
+func adapterConfig(args Args) (string, error) {
+	return render("adapter.yaml", map[string]any{"AppNamespace": args.AppNamespace})
+}
+
 // grafanaFiles returns the data sources, the dashboards and where Grafana finds them.
 func grafanaFiles(args Args) (map[string]string, error) {
 	content, err := files(dashboardFiles, "dashboards")

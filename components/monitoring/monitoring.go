@@ -1,5 +1,5 @@
 // Package monitoring watches one region: Prometheus with its rules, Alertmanager, exporters, the collection of logs
-// into Loki, and Grafana where it is wanted.
+// into Loki, metrics for autoscalers, and Grafana where it is wanted.
 //
 // # What is scraped
 //
@@ -12,7 +12,8 @@
 //
 // The node agents, node-exporter and the log collector, run in a namespace of their own, which allows host paths.
 // Everything else satisfies the restricted Pod Security Standard. Each program has a ServiceAccount; only those of
-// Prometheus and kube-state-metrics have a token. Nothing is reachable from outside: use `kubectl port-forward`.
+// Prometheus, its adapter and kube-state-metrics have a token. Nothing is reachable from outside: use `kubectl
+// port-forward`.
 package monitoring
 
 import (

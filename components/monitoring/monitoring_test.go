@@ -82,8 +82,8 @@ func pod(workload pulumitest.Resource, path ...any) any {
 func TestPodsAreConfined(t *testing.T) {
 	recording := pulumitest.Up(t, deploy(everything()))
 	all := workloads(recording)
-	if len(all) != 7 {
-		t.Fatalf("%d workloads, want 7", len(all))
+	if len(all) != 8 {
+		t.Fatalf("%d workloads, want 8", len(all))
 	}
 	for _, w := range all {
 		isNode := w.At("metadata", "namespace") == "monitoring-node"
@@ -101,7 +101,7 @@ func TestPodsAreConfined(t *testing.T) {
 			{[]any{"hostNetwork"}, nil},
 			{[]any{"hostPID"}, nil},
 			{[]any{"enableServiceLinks"}, false},
-			{[]any{"automountServiceAccountToken"}, slices.Contains([]any{namePrometheus, nameKubeState},
+			{[]any{"automountServiceAccountToken"}, slices.Contains([]any{namePrometheus, nameKubeState, nameAdapter},
 				w.At("metadata", "name"))},
 			{[]any{"serviceAccountName"}, w.At("metadata", "name")},
 		} {
@@ -159,9 +159,11 @@ func TestEveryWorkloadHasItsPolicies(t *testing.T) {
 }
 
 func TestRolesHaveNoWildcards(t *testing.T) {
-	roles := pulumitest.Up(t, deploy(valid())).OfType("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
-	if len(roles) != 2 {
-		t.Errorf("%d roles, want 2", len(roles))
+	recording := pulumitest.Up(t, deploy(valid()))
+	roles := append(recording.OfType("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole"),
+		recording.OfType("kubernetes:rbac.authorization.k8s.io/v1:Role")...)
+	if len(roles) != 3 {
+		t.Errorf("%d roles, want 3", len(roles))
 	}
 	for _, role := range roles {
 		text := fmt.Sprint(role.At("rules"))

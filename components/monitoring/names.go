@@ -15,6 +15,7 @@ const (
 	nameCollector    = "opentelemetry-collector"
 	nameLoki         = "loki"
 	nameGrafana      = "grafana"
+	nameAdapter      = "prometheus-adapter"
 )
 
 // The images, each the newest release that the local cloud can make too.
@@ -26,11 +27,12 @@ const (
 	imageCollector    = "docker.io/otel/opentelemetry-collector-contrib:0.149.0"
 	imageLoki         = "docker.io/grafana/loki:3.7.8"
 	imageGrafana      = "docker.io/grafana/grafana:12.3.0"
+	imageAdapter      = "registry.k8s.io/prometheus-adapter/prometheus-adapter:v0.12.0"
 )
 
 // Numeric users of the images.
 const (
-	userPrometheus = 65534 // also of Alertmanager and the exporters
+	userPrometheus = 65534 // also of Alertmanager, the exporters and the adapter
 	userLoki       = 10001
 	userGrafana    = 472
 )
@@ -44,6 +46,7 @@ const (
 	portCollector    = 8888
 	portLoki         = 3100
 	portGrafana      = 3000
+	portAdapter      = 6443
 
 	// portGossip is where Alertmanagers talk to each other, over TCP and UDP.
 	portGossip = 9094
@@ -53,8 +56,11 @@ const (
 	portKubelet = 10250
 )
 
-// metricsPort is the name of the container port that Prometheus scrapes.
-const metricsPort = "metrics"
+// Names of container ports: metricsPort is what Prometheus scrapes.
+const (
+	metricsPort = "metrics"
+	tlsPort     = "https"
+)
 
 // metadata returns the metadata of an object that belongs to a program. With an empty name, the provider makes one.
 func (a Args) metadata(p program, name string) kube.Metadata {

@@ -43,7 +43,8 @@ func (r registration) clusterRole(p program, rules rbacv1.PolicyRuleArray) error
 	if _, err := rbacv1.NewClusterRole(r.ctx, name, clusterRole(r.args, p, rules), r.parent); err != nil {
 		return fmt.Errorf("register ClusterRole: %w", err)
 	}
-	if _, err := rbacv1.NewClusterRoleBinding(r.ctx, name, clusterRoleBinding(r.args, p), r.parent); err != nil {
+	if _, err := rbacv1.NewClusterRoleBinding(r.ctx, name, clusterRoleBinding(r.args, p, clusterName(p)),
+		r.parent); err != nil {
 		return fmt.Errorf("register ClusterRoleBinding: %w", err)
 	}
 	return nil
@@ -62,23 +63,32 @@ func (r registration) statefulSet(p program, size string) error {
 	if err != nil {
 		return fmt.Errorf("register headless Service: %w", err)
 	}
-	if err := r.service(p, after); err != nil {
+	if _, err := r.service(p, after); err != nil {
 		return err
 	}
+	return r.disruptionBudget(p)
+}
+
+// disruptionBudget registers one if there are several pods.
+func (r registration) disruptionBudget(p program) error {
 	if p.replicas < 2 {
 		return nil
 	}
+	name := r.args.resourceName(p.name)
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, name, p.disruptionBudget(r.args), r.parent); err != nil {
 		return fmt.Errorf("register PodDisruptionBudget: %w", err)
 	}
 	return nil
 }
 
-func (r registration) deployment(p program) error {
-	if _, err := appsv1.NewDeployment(r.ctx, r.args.resourceName(p.name), p.deployment(r.args), r.parent); err != nil {
-		return fmt.Errorf("register Deployment: %w", err)
+// deployment registers the pods of p and, if there are several, their disruption budget.
+func (r registration) deployment(p program, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
+	name := r.args.resourceName(p.name)
+	deployment, err := appsv1.NewDeployment(r.ctx, name, p.deployment(r.args), append(opts, r.parent)...)
+	if err != nil {
+		return nil, fmt.Errorf("register Deployment: %w", err)
 	}
-	return nil
+	return deployment, r.disruptionBudget(p)
 }
 
 func (r registration) daemonSet(p program) error {
@@ -88,10 +98,11 @@ func (r registration) daemonSet(p program) error {
 	return nil
 }
 
-func (r registration) service(p program, opts ...pulumi.ResourceOption) error {
+func (r registration) service(p program, opts ...pulumi.ResourceOption) (pulumi.Resource, error) {
 	name := r.args.resourceName(p.name)
-	if _, err := corev1.NewService(r.ctx, name, p.service(r.args), append(opts, r.parent)...); err != nil {
-		return fmt.Errorf("register Service: %w", err)
+	service, err := corev1.NewService(r.ctx, name, p.service(r.args), append(opts, r.parent)...)
+	if err != nil {
+		return nil, fmt.Errorf("register Service: %w", err)
 	}
-	return nil
+	return service, nil
 }

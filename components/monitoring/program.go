@@ -17,8 +17,9 @@ type program struct {
 	user                   int
 	args                   []string
 	env                    corev1.EnvVarArray
-	// port serves requests and metrics.
+	// port serves requests and metrics. With tls it serves HTTPS, and no metrics: nobody scrapes it.
 	port int
+	tls  bool
 	// ready and alive are paths that answer when the program can be used, and when it runs. They are on port, or on
 	// healthPort if that is set.
 	ready, alive string
@@ -108,9 +109,12 @@ func (p program) affinity() *corev1.AffinityArgs {
 }
 
 func (p program) container() *corev1.ContainerArgs {
-	probed := metricsPort
+	probed, probe := p.portName(), kube.HTTPProbe
+	if p.tls {
+		probe = kube.HTTPSProbe
+	}
 	ports := corev1.ContainerPortArray{
-		&corev1.ContainerPortArgs{Name: pulumi.String(metricsPort), ContainerPort: pulumi.Int(p.port)},
+		&corev1.ContainerPortArgs{Name: pulumi.String(probed), ContainerPort: pulumi.Int(p.port)},
 	}
 	if p.healthPort != 0 {
 		probed = "health"
@@ -127,17 +131,24 @@ func (p program) container() *corev1.ContainerArgs {
 		Ports:           ports,
 		Resources:       p.resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),
-		StartupProbe: kube.HTTPProbe(p.alive, probed, kube.ProbeTiming{
+		StartupProbe: probe(p.alive, probed, kube.ProbeTiming{
 			Period: start, Timeout: timeout, FailureThreshold: max(p.startSeconds, 120) / start,
 		}),
-		LivenessProbe: kube.HTTPProbe(p.alive, probed, kube.ProbeTiming{
+		LivenessProbe: probe(p.alive, probed, kube.ProbeTiming{
 			Period: period, Timeout: timeout, FailureThreshold: 6,
 		}),
-		ReadinessProbe: kube.HTTPProbe(p.ready, probed, kube.ProbeTiming{
+		ReadinessProbe: probe(p.ready, probed, kube.ProbeTiming{
 			Period: period, Timeout: timeout, FailureThreshold: 3,
 		}),
 		VolumeMounts: p.mounts(),
 	}
+}
+
+func (p program) portName() string {
+	if p.tls {
+		return tlsPort
+	}
+	return metricsPort
 }
 
 func (p program) mounts() corev1.VolumeMountArray {

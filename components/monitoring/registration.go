@@ -26,6 +26,7 @@ func (r registration) register() error {
 		{nameNodeExporter, r.nodeExporter},
 		{nameAlertmanager, r.alertmanager},
 		{namePrometheus, r.prometheus},
+		{nameAdapter, r.adapter},
 		{nameGrafana, r.grafana},
 	} {
 		if err := program.register(); err != nil {
@@ -131,7 +132,8 @@ func (r registration) kubeState() error {
 	if err := r.clusterRole(p, kubeStateRules()); err != nil {
 		return err
 	}
-	return r.deployment(p)
+	_, err := r.deployment(p)
+	return err
 }
 
 func (r registration) grafana() error {
@@ -157,8 +159,9 @@ func (r registration) grafana() error {
 	if err := r.access(p, ingress, egress); err != nil {
 		return err
 	}
-	if err := r.deployment(p); err != nil {
+	if _, err := r.deployment(p); err != nil {
 		return err
 	}
-	return r.service(p)
+	_, err = r.service(p)
+	return err
 }

@@ -87,7 +87,7 @@ func (p program) service(args Args) *corev1.ServiceArgs {
 		Metadata: args.metadata(p, p.name).Args(),
 		Spec: &corev1.ServiceSpecArgs{
 			Selector: kube.StringMap(p.selector()),
-			Ports:    corev1.ServicePortArray{servicePort("http", p.port)},
+			Ports:    corev1.ServicePortArray{p.servicePort()},
 		},
 	}
 }
@@ -102,14 +102,18 @@ func (p program) headlessService(args Args) *corev1.ServiceArgs {
 			ClusterIP:                pulumi.String("None"),
 			PublishNotReadyAddresses: pulumi.Bool(true),
 			Selector:                 kube.StringMap(p.selector()),
-			Ports:                    corev1.ServicePortArray{servicePort("http", p.port)},
+			Ports:                    corev1.ServicePortArray{p.servicePort()},
 		},
 	}
 }
 
-func servicePort(name string, port int) *corev1.ServicePortArgs {
+func (p program) servicePort() *corev1.ServicePortArgs {
+	name, port := "http", p.port
+	if p.tls {
+		name, port = "https", 443
+	}
 	return &corev1.ServicePortArgs{
-		Name: pulumi.String(name), Port: pulumi.Int(port), TargetPort: pulumi.String(metricsPort),
+		Name: pulumi.String(name), Port: pulumi.Int(port), TargetPort: pulumi.String(p.portName()),
 	}
 }
 

@@ -9,10 +9,14 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// WaitForReady is the annotation that makes the Kubernetes provider wait for the condition Ready of a
-// custom resource before it is reported as created. Without it the provider does not wait for kinds that it
-// does not know.
-var WaitForReady = map[string]string{"pulumi.com/waitFor": "condition=Ready"}
+// WaitFor returns the annotation that makes the Kubernetes provider wait until an object of a kind that it does not
+// know is ready: until it has a condition, as in condition=Ready, or a field, as in jsonpath={.status.phase}.
+func WaitFor(expression string) map[string]string {
+	return map[string]string{"pulumi.com/waitFor": expression}
+}
+
+// WaitForReady makes the provider wait for the condition Ready of a custom resource.
+var WaitForReady = WaitFor("condition=Ready")
 
 // CustomResource describes an object of a kind that a CustomResourceDefinition adds to the cluster. Spec is
 // a struct whose JSON tags name the kind's fields, with omitempty on those that may be left to the server.

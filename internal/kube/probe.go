@@ -18,6 +18,15 @@ func HTTPProbe(path, port string, timing ProbeTiming) *corev1.ProbeArgs {
 	return probe
 }
 
+// HTTPSProbe is HTTPProbe for a port that speaks TLS. The certificate is not verified.
+func HTTPSProbe(path, port string, timing ProbeTiming) *corev1.ProbeArgs {
+	probe := timing.args()
+	probe.HttpGet = &corev1.HTTPGetActionArgs{
+		Path: pulumi.String(path), Port: pulumi.String(port), Scheme: pulumi.String("HTTPS"),
+	}
+	return probe
+}
+
 // ExecProbe returns a probe that expects command to exit with status 0.
 func ExecProbe(command []string, timing ProbeTiming) *corev1.ProbeArgs {
 	probe := timing.args()

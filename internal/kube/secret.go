@@ -48,8 +48,11 @@ func NewSecretOfType(ctx *pulumi.Context, name string, meta Metadata, secretType
 // and the option keeps the one that the first run stored. It lives, encrypted, in the stack's state and in
 // the Secret, whose data is what consumers may refer to.
 func Generate() (value pulumi.StringInput, keep pulumi.ResourceOption) {
-	return pulumi.String(rand.Text() + rand.Text()), pulumi.IgnoreChanges([]string{"data"})
+	return pulumi.String(rand.Text() + rand.Text()), keepData
 }
+
+// keepData makes a Secret keep the data that it was made with.
+var keepData = pulumi.IgnoreChanges([]string{"data"})
 
 // NewGeneratedSecret registers a Secret whose one key holds a value of Generate.
 func NewGeneratedSecret(ctx *pulumi.Context, name string, meta Metadata, key string,

@@ -87,13 +87,15 @@ metadata: {name: probe, namespace: default}
 spec: {instances: 1, storage: {size: 1Gi}}
 `
 
-// adapt gives the operator a whole core: with the released limit of a tenth of one it misses its own probes while two
-// cores start everything at once. And it runs two of them, on different nodes: with one, the loss of a node that has it
-// and a primary leaves nobody to promote a replica for five minutes.
+// adapt gives the operator a whole core, half of it for certain: with the released limit of a tenth of one it misses its
+// own probes while two cores start everything at once, and promotes nobody while everybody else is busy failing. And it
+// runs two of them, on different nodes: with one, the loss of a node that has it and a primary leaves nobody to promote
+// a replica for five minutes.
 func adapt(manifest string) string {
 	const account = "      serviceAccountName: cnpg-manager\n"
 	return strings.NewReplacer(
 		"limits:\n            cpu: 100m", "limits:\n            cpu: \"1\"",
+		"requests:\n            cpu: 100m", "requests:\n            cpu: 500m",
 		"\n  replicas: 1\n", "\n  replicas: 2\n",
 		account, account+"      topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, "+
 			"whenUnsatisfiable: DoNotSchedule, "+

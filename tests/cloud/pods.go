@@ -67,26 +67,35 @@ func ReadyCount(all []Pod) int {
 	return n
 }
 
-// AtRest returns how many pods are ready before a fault, so that Settled can wait for as many after it.
+// notOfTheAPI selects the pods whose number does not depend on the load.
+const notOfTheAPI = "app.kubernetes.io/name!=ai-agent-api"
+
+// AtRest returns how many pods, those of the API aside, are ready before a fault, so that Settled can wait for as many
+// after it.
 func AtRest(t *testing.T) int {
 	t.Helper()
-	all, err := Pods()
+	all, err := Pods(notOfTheAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ReadyCount(all)
 }
 
-// Settled waits until as many pods as there were at the start are ready, and PostgreSQL and Redis are whole.
+// Settled waits until as many pods as there were at the start are ready, and all of the API, and PostgreSQL and Redis
+// are whole.
 func Settled(t *testing.T, want int) {
 	t.Helper()
 	Eventually(t, SettleTimeout, "every pod is ready", func() error { return allReady(want) })
+	Eventually(t, SettleTimeout, "the API has the pods that it is to have", func() error {
+		return Matches("deployment/ai-agent-api", "{.status.readyReplicas}",
+			strings.TrimSpace(Kubectl(t, "get", "deployment/ai-agent-api", "-o", "jsonpath={.spec.replicas}")))
+	})
 	Eventually(t, SettleTimeout, "PostgreSQL has three instances", PostgresWhole)
 	Eventually(t, SettleTimeout, "Redis has all its slots and six nodes", RedisWhole)
 }
 
 func allReady(want int) error {
-	all, err := Pods()
+	all, err := Pods(notOfTheAPI)
 	if err != nil {
 		return err
 	}

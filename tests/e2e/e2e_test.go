@@ -36,11 +36,13 @@ func TestLocalCloud(t *testing.T) {
 		{"every target of Prometheus is up", targetsUp},
 		{"every panel of the dashboard has data", panelsAnswer},
 		{"a request's log line is found", logsFound},
+		{"load brings more pods of the API", scaledUp},
 		{"an alert reaches the webhook", alertFires},
 		{"the write-ahead log is archived", archived},
 		{"a backup under writes is restored", backedUpAndRestored},
 		{"a killed backup leaves none", killedBackupIsNone},
 		{"a second database begins at a moment of the first", recoveredToAMoment},
+		{"the pods go when the load has gone", scaledBack},
 		{"an API pod is deleted", apiPodDeleted},
 		{"the PostgreSQL primary is deleted", primaryDeleted},
 		{"a Redis leader is deleted", redisLeaderDeleted},
@@ -171,6 +173,7 @@ func secretsClosed(t *testing.T) {
 }
 
 func rollsOnlyAPI(t *testing.T) {
+	n := cloud.AtRest(t)
 	before, err := cloud.Pods()
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +181,7 @@ func rollsOnlyAPI(t *testing.T) {
 	file := cloud.ChangedConfig(t, "api", func(api map[string]any) { api["logLevel"] = "info" })
 	cloud.Pulumi(t, "up", "--yes", "--skip-preview", "--config-file", file)
 	answers(t)
-	cloud.Settled(t, cloud.ReadyCount(before))
+	cloud.Settled(t, n)
 	after, err := cloud.Pods()
 	if err != nil {
 		t.Fatal(err)

@@ -20,9 +20,9 @@ const (
 	interval = 2 * time.Second
 	// refusalsToAct in a row of the same instance make the guard act.
 	refusalsToAct = 3
-	// pause is the time after a deletion in which there is no other one. If the next primary cannot write either, the
+	// successesToRearm in a row, a minute, must come between two deletions. If the next primary cannot write either, the
 	// cause is not one volume, and to delete one instance after the other would only take the replicas too.
-	pause = 10 * time.Minute
+	successesToRearm = 30
 	// liveTimeout is the age of the last round at which the guard counts as stuck. The timeouts of a round's calls add
 	// up to less.
 	liveTimeout = 30 * time.Second
@@ -62,7 +62,8 @@ type Guard struct {
 
 	suspect   string // UID of the primary that refused the last writes
 	refusals  int    // in a row, of that primary
-	deletedAt time.Time
+	successes int    // in a row
+	disarmed  bool   // by a deletion
 	reported  string
 	round     atomic.Pointer[time.Time] // when the last one began
 }
@@ -108,8 +109,14 @@ func (g *Guard) watch(ctx context.Context) {
 	if !errors.Is(err, ErrReadOnly) || primary.UID != g.suspect {
 		g.suspect, g.refusals = primary.UID, 0
 	}
+	if err != nil {
+		g.successes = 0
+	}
 	switch {
 	case err == nil:
+		if g.successes++; g.successes >= successesToRearm {
+			g.disarmed = false
+		}
 		g.report(slog.LevelInfo, "the primary can write", primary, nil)
 	case !errors.Is(err, ErrReadOnly):
 		g.report(slog.LevelWarn, "it is not known whether the primary can write", primary, err)
@@ -144,9 +151,9 @@ func (g *Guard) find(ctx context.Context) (all []Instance, primary Instance, err
 // replace deletes the pod of a primary that cannot write if another instance can take its place. After an error the
 // next round tries again: since a deletion names the pod's UID, it does no harm twice.
 func (g *Guard) replace(ctx context.Context, primary Instance, instances []Instance, refusal error) {
-	if !g.deletedAt.IsZero() && time.Since(g.deletedAt) < pause {
-		g.report(slog.LevelError, "the primary cannot write, and it is too early for another deletion", primary,
-			refusal, "notBefore", g.deletedAt.Add(pause))
+	if g.disarmed {
+		g.report(slog.LevelError, "the primary cannot write, and none could for long since the last deletion", primary,
+			refusal)
 		return
 	}
 	if !slices.ContainsFunc(instances, func(i Instance) bool { return i.Available && i.UID != primary.UID }) {
@@ -158,7 +165,7 @@ func (g *Guard) replace(ctx context.Context, primary Instance, instances []Insta
 		g.report(slog.LevelError, "the primary cannot write, and its pod was not deleted", primary, err)
 		return
 	}
-	g.deletedAt, g.refusals = time.Now(), 0
+	g.disarmed, g.refusals = true, 0
 	message := "the primary cannot write: deleted its pod, so that a replica takes its place"
 	if !deleted {
 		message = "the primary cannot write, and somebody else deleted its pod"

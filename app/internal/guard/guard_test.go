@@ -119,36 +119,30 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// sleep lets the other goroutines of the bubble do what they do until then.
-func sleep(duration time.Duration) {
-	time.Sleep(duration)
-	synctest.Wait()
-}
-
-func TestPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+// TestRearm has a primary fail a while after another one was deleted.
+func TestRearm(t *testing.T) {
+	for healthy, want := range map[int][]string{
+		successesToRearm - 1: {"uid-1"},
+		successesToRearm:     {"uid-1", "uid-2"},
+	} {
 		c := &cluster{instances: []Instance{one, two}}
-		g := &Guard{
-			Database:  database(func(context.Context) error { return errRefused }),
-			Instances: c, Log: slog.New(slog.DiscardHandler),
+		g := &Guard{Instances: c, Log: slog.New(slog.DiscardHandler)}
+		rounds := func(number int, err error) {
+			g.Database = database(func(context.Context) error { return err })
+			for range number {
+				g.watch(t.Context())
+			}
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		go g.Run(ctx)
-		sleep(2*interval + time.Second)
-		if !slices.Equal(c.deleted, []string{"uid-1"}) {
-			t.Fatalf("deleted %v", c.deleted)
-		}
+		rounds(refusalsToAct, errRefused)
 		c.instances = promoted()
-		sleep(pause - 2*time.Second)
-		if len(c.deleted) != 1 {
-			t.Fatalf("deleted %v within the pause", c.deleted)
+		rounds(successesToRearm-1, nil)
+		rounds(1, errConnect)
+		rounds(healthy, nil)
+		rounds(3*refusalsToAct, errRefused)
+		if !slices.Equal(c.deleted, want) {
+			t.Errorf("deleted %v after %d successes, want %v", c.deleted, healthy, want)
 		}
-		sleep(2 * interval)
-		if !slices.Equal(c.deleted, []string{"uid-1", "uid-2"}) {
-			t.Errorf("deleted %v after the pause", c.deleted)
-		}
-	})
+	}
 }
 
 func TestLivez(t *testing.T) {
@@ -225,8 +219,7 @@ func TestReportsChanges(t *testing.T) {
 		`WARN msg="the primary cannot write" ` + refusal,
 		`ERROR msg="the primary cannot write: deleted its pod, so that a replica takes its place" uid=uid-1 ` + refusal,
 		`WARN msg="the primary cannot write" ` + refusal,
-		`ERROR msg="the primary cannot write, and it is too early for another deletion" notBefore=` +
-			g.deletedAt.Add(pause).Format("2006-01-02T15:04:05.000Z07:00") + " " + refusal,
+		`ERROR msg="the primary cannot write, and none could for long since the last deletion" ` + refusal,
 		`WARN msg="it is not known whether the primary can write" error="connection refused"`,
 	}
 	if !slices.Equal(got, want) {

@@ -62,29 +62,64 @@ func Make(path string) error {
 			dir = filepath.Join(dir, name)
 		}
 		top, _, _ := strings.Cut(strings.Trim(path, "/"), "/")
-		if err := weigh(filepath.Join(root, top)); err != nil {
+		if _, err := weigh(filepath.Join(root, top), instanceWeight); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// weights let the pods of all nodes together compute as much as eight processes of the machine. The kernel's default is
-// one: a build beside the cloud would starve its pods. https://docs.kernel.org/scheduler/sched-design-CFS.html
-var weights = map[string]string{"cpu.shares": "8192", "cpu.weight": "800"}
+// Enter makes a group in an instance's and moves this process there, with all that it will start, where groups share
+// processors.
+func Enter(path string) error {
+	if err := Make(path); err != nil {
+		return err
+	}
+	dirs, err := roots()
+	if err != nil {
+		return err
+	}
+	for _, root := range dirs {
+		dir := filepath.Join(root, path)
+		weighed, err := weigh(dir, systemWeight)
+		if err != nil {
+			return err
+		}
+		if !weighed {
+			continue
+		}
+		const self = "0"
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(self), 0o644); err != nil {
+			return fmt.Errorf("enter cgroup: %w", err)
+		}
+	}
+	return nil
+}
 
-// weigh sets the weight of a group in the hierarchy that has one.
-func weigh(dir string) error {
-	for file, weight := range weights {
+// Weights, of which a session of the machine has one, and so has each node in its instance: without them, a build beside
+// the cloud would starve its pods, and the pods their API server.
+// https://docs.kernel.org/scheduler/sched-design-CFS.html
+const (
+	instanceWeight = 8
+	systemWeight   = 4
+)
+
+// weightUnits are the files with a group's weight, and the kernel's default of each.
+var weightUnits = map[string]int{"cpu.shares": 1024, "cpu.weight": 100}
+
+// weigh sets the weight of a group, and returns whether its hierarchy has one.
+func weigh(dir string, weight int) (weighed bool, err error) {
+	for file, unit := range weightUnits {
 		path := filepath.Join(dir, file)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := os.WriteFile(path, []byte(weight), 0o644); err != nil {
-			return fmt.Errorf("set %s: %w", file, err)
+		if err := os.WriteFile(path, []byte(strconv.Itoa(weight*unit)), 0o644); err != nil {
+			return false, fmt.Errorf("set %s: %w", file, err)
 		}
+		weighed = true
 	}
-	return nil
+	return weighed, nil
 }
 
 // makeChild makes one group. Version 2 hands controllers down on request; a new group of the version 1 cpuset

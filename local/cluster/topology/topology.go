@@ -108,6 +108,9 @@ func (i Instance) DockerSocket() string { return i.Path("docker", "docker.sock")
 // Cgroup is the folder, in each cgroup hierarchy, above those of the instance's nodes.
 func (i Instance) Cgroup() string { return "/agentstack-" + i.Name }
 
+// SystemCgroup is that of the instance's own processes. No node has its name.
+func (i Instance) SystemCgroup() string { return i.Cgroup() + "/system" }
+
 // Path is a path in the instance's folder.
 func (i Instance) Path(elem ...string) string {
 	return filepath.Join(append([]string{i.Dir}, elem...)...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"agentstack/local/cluster/cgroup"
 	"agentstack/local/cluster/leftovers"
 	"agentstack/local/cluster/network"
 	"agentstack/local/cluster/supervisor"
@@ -229,6 +230,11 @@ func superviseCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "supervise", Short: "Keep an instance's processes running; `up` starts this", Hidden: true,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return supervisor.Serve(cmd.Context(), o.dir()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cgroup.Enter(topology.Instance{Name: o.instance}.SystemCgroup()); err != nil {
+				return err
+			}
+			return supervisor.Serve(cmd.Context(), o.dir())
+		},
 	}
 }
