@@ -17,12 +17,14 @@ const (
 	labelReload = "cnpg.io/reload"
 )
 
-// Passwords are those of the application's roles.
+// Passwords are those of the roles that log in to a standby too.
 type Passwords struct {
 	// Current is the one of Settings.PasswordVersion.
 	Current pulumi.StringOutput
 	// Previous is the one of the version before, which still is valid. It is the zero value for version 1.
 	Previous pulumi.StringOutput
+	// Guard is the guard's. It is the zero value without one.
+	Guard pulumi.StringOutput
 }
 
 // credentials are the Secrets of the cluster's roles.
@@ -61,17 +63,25 @@ func newCredentials(ctx *pulumi.Context, name string, args Args, parent pulumi.R
 		return credentials{}, err
 	}
 	// direct makes the Secrets of a role that connects to the instances themselves.
-	direct := func(role, suffix, secretName string) (pulumi.StringOutput, error) {
-		password, err := add(role, fmt.Sprintf("%s-v%d", suffix, args.PasswordVersion), secretName, nil)
+	direct := func(role, suffix, secretName string, given pulumi.StringInput) (client, password pulumi.StringOutput,
+		err error,
+	) {
+		password, err = add(role, fmt.Sprintf("%s-v%d", suffix, args.PasswordVersion), secretName, given)
 		if err != nil {
-			return pulumi.StringOutput{}, err
+			return client, password, err
 		}
-		return newClientSecret(ctx, name+"-"+suffix, args, clientValues(role, password, args.host(writes)), parent)
+		client, err = newClientSecret(ctx, name+"-"+suffix, args, clientValues(role, password, args.host(writes)), parent)
+		return client, password, err
 	}
-	if made.backup, err = direct(BackupRole, "backup", args.backupSecret()); err != nil || !args.guarded() {
+	made.backup, _, err = direct(BackupRole, "backup", args.backupSecret(), nil)
+	if err != nil || !args.guarded() {
 		return made, err
 	}
-	made.guard, err = direct(guardLogin, "guard", args.guardSecret())
+	var given pulumi.StringInput
+	if args.Passwords != nil {
+		given = args.Passwords.Guard
+	}
+	made.guard, made.passwords.Guard, err = direct(guardLogin, "guard", args.guardSecret(), given)
 	return made, err
 }
 

@@ -22,11 +22,8 @@ const (
 
 func (a Args) guardName() string { return a.Name + "-guard" }
 
-// guarded says that there is a guard: it needs a replica that can take the primary's place, and in a standby there is
-// nothing to write.
-func (a Args) guarded() bool {
-	return a.GuardImage != nil && a.Standby == nil && a.Instances > 1
-}
+// guarded says that there is a guard: it needs a replica that can take the primary's place.
+func (a Args) guarded() bool { return a.GuardImage != nil && a.Instances > 1 }
 
 func (a Args) guardMetadata() kube.Metadata {
 	return kube.Metadata{

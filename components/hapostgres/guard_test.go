@@ -21,11 +21,12 @@ func guardArgs() hapostgres.Args {
 	return args
 }
 
-// TestGuardOnlyWhereItCanHelp has a guard only with a replica to promote and a primary to write to. Without one its
-// role has no password that anybody could lose either.
+// TestGuardOnlyWhereItCanHelp has a guard only with a replica to promote. Without one its role has no password that
+// anybody could lose either.
 func TestGuardOnlyWhereItCanHelp(t *testing.T) {
 	standby := standbyArgs()
 	standby.GuardImage = guardArgs().GuardImage
+	standby.Passwords.Guard = pulumi.ToSecret(pulumi.String("the primary's guard's")).(pulumi.StringOutput)
 	single := guardArgs()
 	single.Instances = 1
 	for name, test := range map[string]struct {
@@ -34,7 +35,7 @@ func TestGuardOnlyWhereItCanHelp(t *testing.T) {
 	}{
 		"three instances": {guardArgs(), 1},
 		"one instance":    {single, 0},
-		"a standby":       {standby, 0},
+		"a standby":       {standby, 1},
 		"no image":        {validArgs(), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,4 +79,17 @@ func TestGuardsRights(t *testing.T) {
 		return
 	}
 	t.Error("the guard has no role")
+}
+
+// TestGuardOfAStandby logs in with the password of the primary region: roles are copied with all the rest.
+func TestGuardOfAStandby(t *testing.T) {
+	args := standbyArgs()
+	args.GuardImage = guardArgs().GuardImage
+	args.Passwords.Guard = pulumi.ToSecret(pulumi.String("the primary's guard's")).(pulumi.StringOutput)
+	recording := pulumitest.UpRevealed(t, register(args))
+	for _, name := range []string{guardName, guardName + "-v1"} {
+		if got := secretData(t, recording, name)["password"]; got != "the primary's guard's" {
+			t.Errorf("%s has the password %q", name, got)
+		}
+	}
 }

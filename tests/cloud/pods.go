@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,18 +68,22 @@ func ReadyCount(all []Pod) int {
 	return n
 }
 
-// notOfTheAPI selects the pods whose number does not depend on the load.
-const notOfTheAPI = "app.kubernetes.io/name!=ai-agent-api"
-
 // AtRest returns how many pods, those of the API aside, are ready before a fault, so that Settled can wait for as many
 // after it.
 func AtRest(t *testing.T) int {
 	t.Helper()
-	all, err := Pods(notOfTheAPI)
+	all, err := Pods()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ReadyCount(all)
+	return ReadyCount(notOfTheAPI(all))
+}
+
+// notOfTheAPI returns the pods whose number does not depend on the load.
+func notOfTheAPI(all []Pod) []Pod {
+	return slices.DeleteFunc(slices.Clone(all), func(p Pod) bool {
+		return p.Metadata.Labels["app.kubernetes.io/name"] == "ai-agent-api"
+	})
 }
 
 // Settled waits until as many pods as there were at the start are ready, and all of the API, and PostgreSQL and Redis
@@ -95,7 +100,7 @@ func Settled(t *testing.T, want int) {
 }
 
 func allReady(want int) error {
-	all, err := Pods(notOfTheAPI)
+	all, err := Pods()
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func allReady(want int) error {
 			bad = append(bad, p.Metadata.Name+" "+p.Status.Phase)
 		}
 	}
-	if ready := ReadyCount(all); ready != want || len(bad) > 0 {
+	if ready := ReadyCount(notOfTheAPI(all)); ready != want || len(bad) > 0 {
 		return fmt.Errorf("%d of %d ready, not ready: %v", ready, want, bad)
 	}
 	return nil
