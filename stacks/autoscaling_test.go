@@ -18,7 +18,8 @@ func TestAutoscalerReadsAMetricThatIsServed(t *testing.T) {
 		if metric == "" || !strings.Contains(rules, "name: {as: "+metric+"}") {
 			t.Errorf("%s: the metric %q is not served by\n%s", region, metric, rules)
 		}
-		if !strings.Contains(rules, `{namespace="`+namespace+`"}`) || autoscaler.At("metadata", "namespace") != namespace {
+		if !strings.Contains(rules, `{namespace="`+namespace+`"}`) ||
+			autoscaler.At("metadata", "namespace") != namespace {
 			t.Errorf("%s: the metric is served for another namespace by\n%s", region, rules)
 		}
 	}

@@ -78,8 +78,8 @@ func (c Config) validatePostgres(path *field.Path) field.ErrorList {
 	problems := c.Postgres.Validate(path)
 	if clients, at := c.Postgres.Pooler.MaxClients, path.Child("pooler", "maxClients"); clients > 0 &&
 		clients < c.API.Connections() {
-		problems = append(problems, field.Invalid(at, clients, fmt.Sprintf("must be at least %d, which the pods of the "+
-			"API keep if there are api.maxReplicas: one pod of the pool may be missing", c.API.Connections())))
+		problems = append(problems, field.Invalid(at, clients, fmt.Sprintf("must be at least %d, which the pods of "+
+			"the API keep if there are api.maxReplicas: one pod of the pool may be missing", c.API.Connections())))
 	}
 	recovery, at := c.Postgres.Recovery, path.Child("recovery")
 	if recovery == nil {

@@ -87,8 +87,8 @@ type Settings struct {
 const (
 	// connectionsPerPod is the size of the pool that the application keeps, maxConns in app/internal/postgres.
 	connectionsPerPod = 10
-	// mostReplicas is as many as one pod of the database's pool has connections for by default, while it is the only one
-	// and the API is rolled out.
+	// mostReplicas is as many as one pod of the database's pool has connections for by default, while it is the only
+	// one and the API is rolled out.
 	mostReplicas = 1000/connectionsPerPod - surge
 )
 

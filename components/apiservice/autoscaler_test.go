@@ -28,7 +28,8 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 	}
 	autoscaler := recording.OfType(autoscalerType)[0]
 	want := map[string]any{
-		"apiVersion": deployment.At("apiVersion"), "kind": deployment.At("kind"), "name": deployment.At("metadata", "name"),
+		"apiVersion": deployment.At("apiVersion"), "kind": deployment.At("kind"),
+		"name": deployment.At("metadata", "name"),
 	}
 	if got := autoscaler.At("spec", "scaleTargetRef"); !reflect.DeepEqual(got, want) {
 		t.Errorf("scales %v, want %v", got, want)

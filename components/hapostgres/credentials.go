@@ -70,7 +70,8 @@ func newCredentials(ctx *pulumi.Context, name string, args Args, parent pulumi.R
 		if err != nil {
 			return client, password, err
 		}
-		client, err = newClientSecret(ctx, name+"-"+suffix, args, clientValues(role, password, args.host(writes)), parent)
+		client, err = newClientSecret(ctx, name+"-"+suffix, args,
+			clientValues(role, password, args.host(writes)), parent)
 		return client, password, err
 	}
 	made.backup, _, err = direct(BackupRole, "backup", args.backupSecret(), nil)

@@ -45,7 +45,7 @@ func TestGuardOnlyWhereItCanHelp(t *testing.T) {
 			}
 			secrets := 0
 			for _, role := range recording.OfType(secretType) {
-				if string(secretData(t, recording, role.Name)["username"]) == "ai_agent_guard" {
+				if secretData(t, recording, role.Name)["username"] == "ai_agent_guard" {
 					secrets++
 				}
 			}

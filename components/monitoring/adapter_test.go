@@ -112,7 +112,8 @@ func TestAdapterCountsRequestsOfClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepts(t, "promtool", "test", "rules", filepath.Join(write(t, map[string]string{"t.yaml": string(test)}), "t.yaml"))
+	folder := write(t, map[string]string{"t.yaml": string(test)})
+	accepts(t, "promtool", "test", "rules", filepath.Join(folder, "t.yaml"))
 	less := strings.Replace(string(test), "value: 101", "value: 100", 1)
 	refuses(t, "promtool", "test", "rules", filepath.Join(write(t, map[string]string{"t.yaml": less}), "t.yaml"))
 }

@@ -32,7 +32,8 @@ func prometheus(args Args, config pulumi.StringPtrInput) program {
 	}
 }
 
-// prometheusTraffic lets Grafana and the adapter ask, and lets Prometheus reach its targets, the kubelets and the API server.
+// prometheusTraffic lets Grafana and the adapter ask, and lets Prometheus reach its targets, the kubelets and the API
+// server.
 func prometheusTraffic(args Args) (ingress, egress []kube.Traffic) {
 	ingress = []kube.Traffic{
 		between(args.Namespace, nameGrafana, portPrometheus), between(args.Namespace, namePrometheus, portPrometheus),

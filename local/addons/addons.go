@@ -87,10 +87,10 @@ metadata: {name: probe, namespace: default}
 spec: {instances: 1, storage: {size: 1Gi}}
 `
 
-// adapt gives the operator a whole core, half of it for certain: with the released limit of a tenth of one it misses its
-// own probes while two cores start everything at once, and promotes nobody while everybody else is busy failing. And it
-// runs two of them, on different nodes: with one, the loss of a node that has it and a primary leaves nobody to promote
-// a replica for five minutes.
+// adapt gives the operator a whole core, half of it for certain: with the released limit of a tenth of one it misses
+// its own probes while two cores start everything at once, and promotes nobody while everybody else is busy failing.
+// And it runs two of them, on different nodes: with one, the loss of a node that has it and a primary leaves nobody to
+// promote a replica for five minutes.
 func adapt(manifest string) string {
 	const account = "      serviceAccountName: cnpg-manager\n"
 	return strings.NewReplacer(

@@ -96,8 +96,8 @@ func Enter(path string) error {
 	return nil
 }
 
-// Weights, of which a session of the machine has one, and so has each node in its instance: without them, a build beside
-// the cloud would starve its pods, and the pods their API server.
+// Weights, of which a session of the machine has one, and so has each node in its instance: without them, a build
+// beside the cloud would starve its pods, and the pods their API server.
 // https://docs.kernel.org/scheduler/sched-design-CFS.html
 const (
 	instanceWeight = 8
