@@ -135,7 +135,7 @@ func TestFailedJobIsReplacedWhenAsked(t *testing.T) {
 func TestServiceWaitsForEndpoints(t *testing.T) {
 	s := newStack(t, nil)
 	spec := doc{"spec": doc{"selector": doc{"app": "api"}, "ports": []any{doc{"port": 80}}}}
-	_, err := s.tryUp(service, "api", s.in("api", spec), time.Second)
+	_, err := s.tryUp(service, "api", s.in("api", spec), 5*time.Second)
 	assert.Contains(t, initFailure(t, err).GetReasons()[0], "no pod behind the Service is ready")
 
 	s.playKubelet(s.podsRun)
