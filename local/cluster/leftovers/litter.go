@@ -11,7 +11,7 @@ import (
 )
 
 // RemoveLitter removes what kubelet and the network plugins write to fixed places of the machine, as far as it speaks
-// of the instance in dir or is empty.
+// of the instance in dir. The folder /var/log/pods stays, though nothing is in it: pods of other instances mount it.
 func RemoveLitter(dir string) error {
 	return errors.Join(
 		removeFiles("/var/log/containers/*.log", func(path string) (bool, error) {
@@ -21,10 +21,6 @@ func RemoveLitter(dir string) error {
 		removeFiles("/var/lib/cni/results/*", func(path string) (bool, error) {
 			content, err := os.ReadFile(path)
 			return bytes.Contains(content, []byte(dir+"/")), err
-		}),
-		removeFiles("/var/log/pods", func(path string) (bool, error) {
-			entries, err := os.ReadDir(path)
-			return len(entries) == 0, err
 		}),
 	)
 }
