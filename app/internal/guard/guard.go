@@ -17,12 +17,12 @@ import (
 
 const (
 	// interval is the time between the starts of two rounds.
-	interval = 2 * time.Second
+	interval = time.Second
 	// refusalsToAct in a row of the same instance make the guard act.
 	refusalsToAct = 3
 	// successesToRearm in a row must come between two deletions. If the next primary cannot write either, the cause is
 	// not one volume, and to delete one instance after the other would only take the replicas too.
-	successesToRearm = 10
+	successesToRearm = 20
 	// liveTimeout is the age of the last round at which the guard counts as stuck. The timeouts of a round's calls add
 	// up to less.
 	liveTimeout = 30 * time.Second

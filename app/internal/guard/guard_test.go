@@ -168,7 +168,7 @@ func TestLivez(t *testing.T) {
 		expect("before the start", http.StatusServiceUnavailable)
 		ctx, stop := context.WithCancel(t.Context())
 		go g.Run(ctx)
-		time.Sleep(time.Hour + time.Second)
+		time.Sleep(time.Hour + interval/2)
 		expect("nobody answers", http.StatusOK)
 		hangs.Store(true)
 		time.Sleep(liveTimeout)
