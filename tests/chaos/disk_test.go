@@ -39,6 +39,8 @@ func diskReadOnly(m *measurement) {
 	} else {
 		m.Logf("another instance is primary after %s", took.Round(time.Second))
 	}
+	// To replace the disk takes the operator away, which must not be before it is done.
+	m.written()
 	m.logState()
 	m.disk.replace()
 	m.whole()

@@ -117,12 +117,18 @@ func (m *measurement) strike(how string) {
 func (m *measurement) whole() {
 	m.Helper()
 	time.Sleep(calm)
-	for _, w := range m.writers() {
-		cloud.Eventually(m.T, cloud.SettleTimeout, w.name+" acknowledges writes", w.lively)
-	}
+	m.written()
 	cloud.Settled(m.T, m.lab.pods)
 	m.Logf("whole again after %s", time.Since(m.struck).Round(100*time.Millisecond))
 	time.Sleep(calm)
+}
+
+// written waits until every writer can write.
+func (m *measurement) written() {
+	m.Helper()
+	for _, w := range m.writers() {
+		cloud.Eventually(m.T, cloud.SettleTimeout, w.name+" acknowledges writes", w.lively)
+	}
 }
 
 // judge ends the writers and says what did not hold.
