@@ -49,7 +49,8 @@ func newMockModel(ctx *pulumi.Context, name string, args mockModelArgs,
 	if err != nil {
 		return nil, fmt.Errorf("register ServiceAccount of %s: %w", name, err)
 	}
-	if _, err := policyv1.NewPodDisruptionBudget(ctx, name, mockBudgetArgs(args), parent); err != nil {
+	budget := kube.OneAtATime(args.metadata(), kube.Selector(mockName))
+	if _, err := policyv1.NewPodDisruptionBudget(ctx, name, budget, parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget of %s: %w", name, err)
 	}
 	clients := []kube.Traffic{{

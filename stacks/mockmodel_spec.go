@@ -4,7 +4,6 @@ import (
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/components/apiservice"
@@ -42,17 +41,6 @@ func (a mockModelArgs) metadata() kube.Metadata {
 		Name:      mockName,
 		Namespace: a.Namespace,
 		Labels:    kube.Labels(mockName, "model", a.Region),
-	}
-}
-
-func mockBudgetArgs(args mockModelArgs) *policyv1.PodDisruptionBudgetArgs {
-	return &policyv1.PodDisruptionBudgetArgs{
-		Metadata: args.metadata().Args(),
-		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable:             pulumi.Int(1),
-			Selector:                   kube.MatchLabels(kube.Selector(mockName)),
-			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
-		},
 	}
 }
 

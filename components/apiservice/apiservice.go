@@ -115,7 +115,8 @@ func (r registration) register(credentials credentials) (pulumi.Resource, error)
 	if err != nil {
 		return nil, fmt.Errorf("register HorizontalPodAutoscaler: %w", err)
 	}
-	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, budgetArgs(r.args), r.parent); err != nil {
+	budget := kube.OneAtATime(metadata(r.args, appName), kube.Selector(appName))
+	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, budget, r.parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget: %w", err)
 	}
 	// A Service counts as created when it has a ready endpoint, so it comes after the pods.

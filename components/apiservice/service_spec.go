@@ -2,7 +2,6 @@ package apiservice
 
 import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"agentstack/internal/kube"
@@ -39,19 +38,6 @@ func serviceArgs(args Args) *corev1.ServiceArgs {
 			SessionAffinityConfig: &corev1.SessionAffinityConfigArgs{
 				ClientIP: &corev1.ClientIPConfigArgs{TimeoutSeconds: pulumi.Int(affinitySeconds)},
 			},
-		},
-	}
-}
-
-// budgetArgs lets one pod at a time be evicted, however many there are, and pods that are not ready always: they serve
-// nobody.
-func budgetArgs(args Args) *policyv1.PodDisruptionBudgetArgs {
-	return &policyv1.PodDisruptionBudgetArgs{
-		Metadata: metadata(args, appName).Args(),
-		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable:             pulumi.Int(1),
-			Selector:                   kube.MatchLabels(kube.Selector(appName)),
-			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 		},
 	}
 }

@@ -30,7 +30,8 @@ func newGuard(ctx *pulumi.Context, name string, args Args, database kube.Databas
 	if _, err := rbacv1.NewRoleBinding(ctx, name, guardRoleBinding(args), parent); err != nil {
 		return fmt.Errorf("register RoleBinding %s: %w", name, err)
 	}
-	if _, err := policyv1.NewPodDisruptionBudget(ctx, name, guardBudget(args), parent); err != nil {
+	budget := kube.OneAtATime(args.guardMetadata(), kube.Selector(args.guardName()))
+	if _, err := policyv1.NewPodDisruptionBudget(ctx, name, budget, parent); err != nil {
 		return fmt.Errorf("register PodDisruptionBudget %s: %w", name, err)
 	}
 	if _, err := appsv1.NewDeployment(ctx, name, guardDeployment(args, database), parent, after); err != nil {

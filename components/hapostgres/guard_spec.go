@@ -4,7 +4,6 @@ import (
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
-	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	rbacv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/rbac/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -44,38 +43,15 @@ func guardServiceAccount(args Args) *corev1.ServiceAccountArgs {
 func guardRole(args Args) *rbacv1.RoleArgs {
 	return &rbacv1.RoleArgs{
 		Metadata: args.guardMetadata().Args(),
-		Rules: rbacv1.PolicyRuleArray{&rbacv1.PolicyRuleArgs{
-			ApiGroups: pulumi.ToStringArray([]string{""}),
-			Resources: pulumi.ToStringArray([]string{"pods"}),
-			Verbs:     pulumi.ToStringArray([]string{"list", "delete"}),
-		}},
+		Rules:    rbacv1.PolicyRuleArray{kube.PolicyRule("", []string{"pods"}, "list", "delete")},
 	}
 }
 
 func guardRoleBinding(args Args) *rbacv1.RoleBindingArgs {
 	return &rbacv1.RoleBindingArgs{
 		Metadata: args.guardMetadata().Args(),
-		RoleRef: &rbacv1.RoleRefArgs{
-			ApiGroup: pulumi.String("rbac.authorization.k8s.io"),
-			Kind:     pulumi.String("Role"),
-			Name:     pulumi.String(args.guardName()),
-		},
-		Subjects: rbacv1.SubjectArray{&rbacv1.SubjectArgs{
-			Kind:      pulumi.String("ServiceAccount"),
-			Name:      pulumi.String(args.guardName()),
-			Namespace: pulumi.String(args.Namespace),
-		}},
-	}
-}
-
-func guardBudget(args Args) *policyv1.PodDisruptionBudgetArgs {
-	return &policyv1.PodDisruptionBudgetArgs{
-		Metadata: args.guardMetadata().Args(),
-		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable:             pulumi.Int(1),
-			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
-			Selector:                   kube.MatchLabels(kube.Selector(args.guardName())),
-		},
+		RoleRef:  kube.RoleRef("Role", args.guardName()),
+		Subjects: kube.ServiceAccount(args.guardName(), args.Namespace),
 	}
 }
 

@@ -171,7 +171,9 @@ func newPools(ctx *pulumi.Context, name string, args Args, parent pulumi.Resourc
 		if _, err := kube.NewCustomResource(ctx, name+pool, pooler(args, pool), parent); err != nil {
 			return err
 		}
-		if _, err := policyv1.NewPodDisruptionBudget(ctx, name+pool, poolerBudget(args, pool), parent); err != nil {
+		// The operator makes budgets for instances only.
+		budget := kube.OneAtATime(args.metadata(args.Name+pool), map[string]string{labelPooler: args.Name + pool})
+		if _, err := policyv1.NewPodDisruptionBudget(ctx, name+pool, budget, parent); err != nil {
 			return fmt.Errorf("register PodDisruptionBudget %s: %w", name+pool, err)
 		}
 	}

@@ -3,9 +3,6 @@ package hapostgres
 import (
 	"fmt"
 
-	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
 	"agentstack/internal/kube"
 )
 
@@ -128,16 +125,4 @@ func poolerDNSNames(args Args) []string {
 		names = append(names, args.Name+pool, host, host+".svc", host+".svc.cluster.local")
 	}
 	return names
-}
-
-// poolerBudget lets a drain take one pod of a pool after the other. The operator makes budgets for instances only.
-func poolerBudget(args Args, pool string) *policyv1.PodDisruptionBudgetArgs {
-	return &policyv1.PodDisruptionBudgetArgs{
-		Metadata: args.metadata(args.Name + pool).Args(),
-		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-			MaxUnavailable:             pulumi.Int(1),
-			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
-			Selector:                   kube.MatchLabels(map[string]string{labelPooler: args.Name + pool}),
-		},
-	}
 }

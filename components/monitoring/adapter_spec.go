@@ -67,7 +67,7 @@ func adapterTraffic(args Args) (ingress, egress []kube.Traffic) {
 
 // adapterRules let the adapter find the pods that an autoscaler asks about, in the namespace of the API.
 func adapterRules() rbacv1.PolicyRuleArray {
-	return rbacv1.PolicyRuleArray{policyRule("", []string{"pods"}, "list")}
+	return rbacv1.PolicyRuleArray{kube.PolicyRule("", []string{"pods"}, "list")}
 }
 
 // metricsAPI hands requests for the group to the adapter, and trusts its certificate alone. It counts as created once

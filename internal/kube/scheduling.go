@@ -3,6 +3,7 @@ package kube
 import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -37,4 +38,17 @@ func SpreadAcrossHosts(selector map[string]string) *corev1.AffinityArgs {
 // MatchLabels returns a selector for objects that carry all the labels.
 func MatchLabels(selector map[string]string) *metav1.LabelSelectorArgs {
 	return &metav1.LabelSelectorArgs{MatchLabels: StringMap(selector)}
+}
+
+// OneAtATime lets drains evict one pod with the selector's labels at a time, however many there are, and pods that are
+// not ready always: they serve nobody.
+func OneAtATime(meta Metadata, selector map[string]string) *policyv1.PodDisruptionBudgetArgs {
+	return &policyv1.PodDisruptionBudgetArgs{
+		Metadata: meta.Args(),
+		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
+			MaxUnavailable:             pulumi.Int(1),
+			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
+			Selector:                   MatchLabels(selector),
+		},
+	}
 }
