@@ -7,8 +7,9 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,15 +62,21 @@ func TestLocalCloud(t *testing.T) {
 	}
 }
 
-// diagnose shows what a person would look at first.
+// diagnose keeps what a person would look at first, in a file: in the output it would hide what failed.
 func diagnose(t *testing.T) {
+	var report strings.Builder
 	for _, args := range [][]string{
 		{"get", "pods", "-A", "-o", "wide"},
-		{"-n", cloud.Namespace, "get", "events", "--sort-by=.lastTimestamp"},
+		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
 	} {
 		output, err := cloud.Try("kubectl", args...)
-		t.Logf("kubectl %s\n%s%v", strings.Join(args, " "), output, errors.Join(err))
+		fmt.Fprintf(&report, "kubectl %s\n%s%v\n", strings.Join(args, " "), output, err)
 	}
+	file := filepath.Join(cloud.InstanceDir(), "diagnosis.txt")
+	if err := os.WriteFile(file, []byte(report.String()), 0o600); err != nil {
+		t.Error(err)
+	}
+	t.Logf("pods and events are in %s", file)
 }
 
 func cloudUp(t *testing.T) {
