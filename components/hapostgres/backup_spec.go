@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"agentstack/internal/kube"
 )
@@ -27,7 +28,7 @@ func newBackupSpec(args Args) *backupSpec {
 	destination := args.archive(*args.Store, args.Region, args.Name, ownStoreSecret)
 	// gzip is the one compression that every image with Barman has. Encryption is left to the bucket, whose default may
 	// be a key of its own: to name one here would override it.
-	destination.WAL = &walSpec{Compression: "gzip", MaxParallel: 4}
+	destination.WAL = &walSpec{Compression: "gzip", MaxParallel: args.walProcesses()}
 	// Without an immediate checkpoint a backup begins up to 4.5 minutes later, which a standby waits for.
 	destination.Data = &dataSpec{Compression: "gzip", ImmediateCheckpoint: true}
 	return &backupSpec{
@@ -35,6 +36,14 @@ func newBackupSpec(args Args) *backupSpec {
 		RetentionPolicy:   fmt.Sprintf("%dd", args.Backup.RetentionDays),
 		Target:            backupTarget,
 	}
+}
+
+// walProcesses is how many segments are archived, or fetched ahead by a replica, at the same time. Each is a process of
+// Barman that first computes for half a second: more of them than cores delay a failover, which asks the archive for
+// about ten files, one after the other.
+func (a Args) walProcesses() int {
+	cpu := resource.MustParse(a.Resources.Requests.CPU)
+	return int(cpu.Value()) // rounds up
 }
 
 // archive describes what the cluster of a name writes in a region. secret stands for the name of the Secret with the

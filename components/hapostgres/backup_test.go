@@ -70,6 +70,19 @@ func TestArchive(t *testing.T) {
 }
 
 // An upgraded cluster begins a new archive.
+func TestProcessesOfTheArchive(t *testing.T) {
+	for cpu, want := range map[string]any{"350m": 1.0, "1": 1.0, "1500m": 2.0, "4": 4.0} {
+		args := validArgs()
+		args.Store = &kube.ObjectStore{Region: "eu-west-1", Bucket: "b"}
+		args.Resources = kube.Resources{
+			Requests: kube.ResourceList{CPU: cpu, Memory: "4Gi"}, Limits: kube.ResourceList{Memory: "4Gi"},
+		}
+		if got := cluster(t, args).At("spec", "backup", "barmanObjectStore", "wal", "maxParallel"); got != want {
+			t.Errorf("with %s of CPU %v processes, want %v", cpu, got, want)
+		}
+	}
+}
+
 func TestArchiveOfAnotherVersion(t *testing.T) {
 	args := storeArgs()
 	args.Image = "ghcr.io/cloudnative-pg/postgresql:18.4-system-trixie@sha256:" + strings.Repeat("0", 64)
