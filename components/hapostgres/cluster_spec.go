@@ -70,6 +70,7 @@ func newClusterSpec(args Args) clusterSpec {
 		Storage:          newStorageSpec(args.Storage.Class, args.Storage.Size),
 		WALStorage:       newStorageSpec(args.Storage.Class, args.Storage.WALSize),
 		Resources:        args.Resources,
+		Probes:           probes,
 		Affinity: affinitySpec{
 			EnablePodAntiAffinity: true,
 			PodAntiAffinityType:   "preferred",
@@ -82,6 +83,16 @@ func newClusterSpec(args Args) clusterSpec {
 		// The operator sets the app.kubernetes.io labels of what it makes itself.
 		InheritedMetadata: inheritedMetadata{Labels: args.inheritedLabels(), Annotations: scrape(metricsPort)},
 	}
+}
+
+// probes keep a primary that is cut off from leaving another history behind. It stops by itself after 30 seconds alone,
+// and waits in vain for its archive; when it is back within that time, it archives what no replica has, and a replica
+// that takes that from the archive can no longer follow the next primary, and yet may be taken for the one that has the
+// most. So the operator is told of a primary that does not answer after 15 seconds, and not after 35, and a primary that
+// stops since it is alone has 10 seconds for that, and not stopDelay.
+var probes = probesSpec{
+	Readiness: readinessSpec{PeriodSeconds: 5, TimeoutSeconds: 5, FailureThreshold: 2},
+	Liveness:  livenessSpec{TerminationGracePeriodSeconds: 10},
 }
 
 // hostRules are who may connect from where. They come after the operator's own, which let in its replicas and pools by

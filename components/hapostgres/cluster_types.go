@@ -28,10 +28,26 @@ type clusterSpec struct {
 	Storage                   storageSpec                `json:"storage"`
 	WALStorage                storageSpec                `json:"walStorage"`
 	Resources                 kube.Resources             `json:"resources"`
+	Probes                    probesSpec                 `json:"probes"`
 	Affinity                  affinitySpec               `json:"affinity"`
 	TopologySpreadConstraints []topologySpreadConstraint `json:"topologySpreadConstraints"`
 	SeccompProfile            seccompSpec                `json:"seccompProfile"`
 	InheritedMetadata         inheritedMetadata          `json:"inheritedMetadata"`
+}
+
+type probesSpec struct {
+	Readiness readinessSpec `json:"readiness"`
+	Liveness  livenessSpec  `json:"liveness"`
+}
+
+type readinessSpec struct {
+	PeriodSeconds    int `json:"periodSeconds"`
+	TimeoutSeconds   int `json:"timeoutSeconds"`
+	FailureThreshold int `json:"failureThreshold"`
+}
+
+type livenessSpec struct {
+	TerminationGracePeriodSeconds int `json:"terminationGracePeriodSeconds"`
 }
 
 type maintenanceSpec struct {

@@ -10,9 +10,22 @@ import (
 // Database is the Cluster of the operator.
 const Database = "cluster.postgresql.cnpg.io/ai-agent-db"
 
-// PostgresWhole says what is missing of three instances that are ready, with nothing left to do for the operator.
+// PostgresWhole says what is missing of three instances that are ready, two of which follow the third, with nothing left
+// to do for the operator. A replica that took another history than the primary is ready, too, and follows nobody.
 func PostgresWhole() error {
-	return Matches(Database, "{.status.readyInstances} {.status.phase}", "3 Cluster in healthy state")
+	if err := Matches(Database, "{.status.readyInstances} {.status.phase}", "3 Cluster in healthy state"); err != nil {
+		return err
+	}
+	primary, err := Primary()
+	if err != nil {
+		return err
+	}
+	following, err := SQL(primary, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' "+
+		"AND application_name LIKE 'ai-agent-db-%'")
+	if err == nil && following != "2" {
+		err = fmt.Errorf("%s replicas follow %s", following, primary)
+	}
+	return err
 }
 
 // Primary names the pod that takes the writes.
