@@ -88,7 +88,7 @@ func newClusterSpec(args Args) clusterSpec {
 // probes keep a primary that is cut off from leaving another history behind. It stops by itself after 30 seconds alone,
 // and waits in vain for its archive; when it is back within that time, it archives what no replica has, and a replica
 // that takes that from the archive can no longer follow the next primary, and yet may be taken for the one that has the
-// most. So the operator is told of a primary that does not answer after 15 seconds, and not after 35, and a primary that
+// most. So the operator is told after 15 seconds, and not after 35, of a primary that does not answer, and one that
 // stops since it is alone has 10 seconds for that, and not stopDelay.
 var probes = probesSpec{
 	Readiness: readinessSpec{PeriodSeconds: 5, TimeoutSeconds: 5, FailureThreshold: 2},

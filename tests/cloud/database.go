@@ -10,8 +10,8 @@ import (
 // Database is the Cluster of the operator.
 const Database = "cluster.postgresql.cnpg.io/ai-agent-db"
 
-// PostgresWhole says what is missing of three instances that are ready, two of which follow the third, with nothing left
-// to do for the operator. A replica that took another history than the primary is ready, too, and follows nobody.
+// PostgresWhole says what is missing of three instances that are ready, two of which follow the third, with nothing
+// left to do for the operator. A replica that took another history than the primary is ready, too, and follows nobody.
 func PostgresWhole() error {
 	if err := Matches(Database, "{.status.readyInstances} {.status.phase}", "3 Cluster in healthy state"); err != nil {
 		return err
