@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"agentstack/internal/kube"
 )
@@ -42,8 +41,7 @@ func newBackupSpec(args Args) *backupSpec {
 // Barman that first computes for half a second: more of them than cores delay a failover, which asks the archive for
 // about ten files, one after the other.
 func (a Args) walProcesses() int {
-	cpu := resource.MustParse(a.Resources.Requests.CPU)
-	return int(cpu.Value()) // rounds up
+	return int(whole(a.Resources.Requests.CPU))
 }
 
 // archive describes what the cluster of a name writes in a region. secret stands for the name of the Secret with the

@@ -69,7 +69,6 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-// An upgraded cluster begins a new archive.
 func TestProcessesOfTheArchive(t *testing.T) {
 	for cpu, want := range map[string]any{"350m": 1.0, "1": 1.0, "1500m": 2.0, "4": 4.0} {
 		args := validArgs()
@@ -83,6 +82,7 @@ func TestProcessesOfTheArchive(t *testing.T) {
 	}
 }
 
+// An upgraded cluster begins a new archive.
 func TestArchiveOfAnotherVersion(t *testing.T) {
 	args := storeArgs()
 	args.Image = "ghcr.io/cloudnative-pg/postgresql:18.4-system-trixie@sha256:" + strings.Repeat("0", 64)

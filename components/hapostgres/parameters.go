@@ -27,10 +27,10 @@ const (
 // postgresParameters derives settings of postgresql.conf from the memory of an instance and its volume for the WAL. The
 // settings' own win. https://www.postgresql.org/docs/17/runtime-config-resource.html has the rules of thumb for memory.
 func postgresParameters(s Settings) map[string]string {
-	limit, wal := bytes(s.Resources.Limits.Memory), bytes(s.Storage.WALSize)
+	limit, wal := whole(s.Resources.Limits.Memory), whole(s.Storage.WALSize)
 	parameters := kube.Merge(map[string]string{
 		// A quarter of the memory. The operator refuses more than the request.
-		"shared_buffers": inMegabytes(min(limit/4, bytes(s.Resources.Requests.Memory))),
+		"shared_buffers": inMegabytes(min(limit/4, whole(s.Resources.Requests.Memory))),
 		// What the page cache holds counts against the limit too, so the two together are most of it. Nothing is
 		// reserved: the planner only reckons with it.
 		"effective_cache_size": inMegabytes(limit * 3 / 4),
@@ -66,8 +66,8 @@ func postgresParameters(s Settings) map[string]string {
 // minWorkMem is PostgreSQL's own lower bound of work_mem.
 const minWorkMem = 64 * kilobyte
 
-// bytes of a valid Kubernetes quantity.
-func bytes(quantity string) int64 {
+// whole is the number of bytes or cores of a valid Kubernetes quantity, rounded up.
+func whole(quantity string) int64 {
 	parsed := resource.MustParse(quantity)
 	return parsed.Value()
 }

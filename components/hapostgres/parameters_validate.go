@@ -61,19 +61,19 @@ func (s Settings) validateFit(path *field.Path) field.ErrorList {
 	problems := field.ErrorList{}
 	parameters := postgresParameters(s)
 	shared, sorts := memory(parameters["shared_buffers"]), connections(parameters)*memory(parameters["work_mem"])
-	if shared+sorts > bytes(s.Resources.Limits.Memory) {
+	if shared+sorts > whole(s.Resources.Limits.Memory) {
 		problems = append(problems, field.Invalid(path, inMegabytes(shared+sorts), fmt.Sprintf(
 			"shared_buffers (%s) and work_mem (%s) for each of max_connections (%s) must fit into the memory limit "+
 				"of %s: lower one of them or raise resources.limits.memory",
 			parameters["shared_buffers"], parameters["work_mem"], parameters["max_connections"],
 			s.Resources.Limits.Memory)))
 	}
-	if shared > bytes(s.Resources.Requests.Memory) {
+	if shared > whole(s.Resources.Requests.Memory) {
 		problems = append(problems, field.Invalid(path.Key("shared_buffers"), parameters["shared_buffers"],
 			"must be at most the requested memory of "+s.Resources.Requests.Memory))
 	}
 	smallest, largest := memory(parameters["min_wal_size"]), memory(parameters["max_wal_size"])
-	if largest >= bytes(s.Storage.WALSize) {
+	if largest >= whole(s.Storage.WALSize) {
 		problems = append(problems, field.Invalid(path.Key("max_wal_size"), parameters["max_wal_size"],
 			"must be less than storage.walSize, which is "+s.Storage.WALSize))
 	}

@@ -161,7 +161,7 @@ func (s Settings) validatePooler(path *field.Path) field.ErrorList {
 
 // atLeast reports a positive quantity that is less than another.
 func atLeast(path *field.Path, value, least string) field.ErrorList {
-	if len(kube.Quantity(path, value)) > 0 || bytes(value) >= bytes(least) {
+	if len(kube.Quantity(path, value)) > 0 || whole(value) >= whole(least) {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(path, value, "must be at least "+least)}
