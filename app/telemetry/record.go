@@ -8,6 +8,12 @@ import (
 // UnmatchedEndpoint is the endpoint of requests that no route matches.
 const UnmatchedEndpoint = "unmatched"
 
+// WebSocketEndpoint is the endpoint whose requests last as long as their clients like.
+const WebSocketEndpoint = "/ws"
+
+// MachineEndpoints are those that probes and scrapes request every few seconds. They say nothing about clients.
+func MachineEndpoints() []string { return []string{"/livez", "/ready", "/health", "/metrics"} }
+
 // Request is a served HTTP request.
 type Request struct {
 	Method, Endpoint string

@@ -15,10 +15,10 @@ import (
 // serviceAccount is the folder in which the kubelet puts the files of a pod's service account.
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// guard watches the primary of the database until ctx ends. Account is the folder of the service account.
+// guard watches the instances of the database until ctx ends. Account is the folder of the service account.
 func (p process) guard(ctx context.Context, account string) error {
 	settings, err := config.ReadGuard(p.env)
-	pods, accountErr := guard.NewPods(settings.APIServer, account, settings.Selector)
+	cluster, accountErr := guard.NewCluster(settings.APIServer, account, settings.Cluster, settings.Selector)
 	if err := errors.Join(err, accountErr); err != nil {
 		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
 	}
@@ -27,12 +27,15 @@ func (p process) guard(ctx context.Context, account string) error {
 		return err
 	}
 	log := p.logger(settings.LogLevel)
-	watch := &guard.Guard{Database: database, Instances: pods, Log: log}
+	watch := &guard.Guard{
+		Database: database, Instances: cluster, Log: log, ReplaceCutOff: settings.ReplaceCutOff,
+	}
 	listener, err := net.Listen("tcp", settings.HealthAddr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	log.Info("watching", "addr", listener.Addr().String(), "version", version, "selector", settings.Selector)
+	log.Info("watching", "addr", listener.Addr().String(), "version", version, "cluster", settings.Cluster,
+		"selector", settings.Selector, "replace_cut_off", settings.ReplaceCutOff)
 	server := &http.Server{Handler: watch.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	serving, stop := context.WithCancelCause(ctx)
 	go func() { stop(fmt.Errorf("serve health: %w", server.Serve(listener))) }()

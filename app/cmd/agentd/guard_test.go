@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,13 +28,14 @@ func TestGuardDeletesThePrimary(t *testing.T) {
 	authority.WriteFile(t, file)
 	postgres.ServeTLS(t, authority, "localhost")
 	postgres.Start(t)
-	api, account, deletions := newPodAPI(t)
+	api, account, deletions := newPodAPI(t, "127.0.0.1", "")
 	var output buffer
 	ctx, terminate := context.WithCancel(t.Context())
 	defer terminate()
 	exit := make(chan int, 1)
 	p := process{lookup(map[string]string{
 		"DATABASE_URL":            postgres.TLSURL(testenv.Login, "postgres", file),
+		"CLUSTER":                 "db",
 		"POD_SELECTOR":            "cnpg.io/cluster=db",
 		"HEALTH_ADDRESS":          "127.0.0.1:0",
 		"KUBERNETES_SERVICE_HOST": api.Hostname(),
@@ -56,10 +59,8 @@ func TestGuardDeletesThePrimary(t *testing.T) {
 	if code := <-exit; code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	const want = `DELETE /api/v1/namespaces/data/pods/db-1 ` +
-		`{"apiVersion":"v1","gracePeriodSeconds":1,"kind":"DeleteOptions","preconditions":{"uid":"1"}}`
-	if got := <-deletions; got != want || len(deletions) > 0 {
-		t.Errorf("%s, and %d other deletions, want %s", got, len(deletions), want)
+	if got := <-deletions; got != deletion || len(deletions) > 0 {
+		t.Errorf("%s, and %d other deletions, want %s", got, len(deletions), deletion)
 	}
 	for _, text := range []string{"deleted its pod", `"pod":"db-1"`, `"msg":"stopped"`} {
 		if !strings.Contains(output.String(), text) {
@@ -74,19 +75,65 @@ func TestGuardDeletesThePrimary(t *testing.T) {
 	}
 }
 
-// newPodAPI serves the pods of a cluster whose primary is on this host. It returns the server, the folder of a service
-// account for it, and the deletions that it was asked for.
-func newPodAPI(t *testing.T) (*url.URL, string, <-chan string) {
+// deletion is that of the primary.
+const deletion = `DELETE /api/v1/namespaces/data/pods/db-1 ` +
+	`{"apiVersion":"v1","gracePeriodSeconds":1,"kind":"DeleteOptions","preconditions":{"uid":"1"}}`
+
+// TestGuardReplacesWhoIsCutOff has a standby whose primary is an address where nobody says anything.
+func TestGuardReplacesWhoIsCutOff(t *testing.T) {
+	t.Parallel()
+	primary := testenv.NewPostgres(t)
+	primary.Shutdown(t)
+	standby := primary.NewStandby(t)
+	authority, file := testenv.NewAuthority(t), filepath.Join(t.TempDir(), "ca.crt")
+	authority.WriteFile(t, file)
+	standby.ServeTLS(t, authority, "localhost")
+	standby.Start(t)
+	database := standby.TLSURL(testenv.Login, "postgres", file)
+	leader, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.2:"+leader.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	for setting, want := range map[string]bool{"true": true, "false": false} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			api, account, deletions := newPodAPI(t, "127.0.0.2", "127.0.0.1")
+			ctx, terminate := context.WithTimeout(t.Context(), 15*time.Second)
+			defer terminate()
+			var output buffer
+			p := process{lookup(map[string]string{
+				"DATABASE_URL": database, "CLUSTER": "db", "POD_SELECTOR": "cnpg.io/cluster=db",
+				"REPLACE_CUT_OFF": setting, "HEALTH_ADDRESS": "127.0.0.1:0",
+				"KUBERNETES_SERVICE_HOST": api.Hostname(), "KUBERNETES_SERVICE_PORT": api.Port(),
+			}), &output, &output}
+			if code := p.exit(p.guard(ctx, account)); code != exitOK {
+				t.Errorf("exit code %d", code)
+			}
+			if want != (len(deletions) == 1) || want && <-deletions != deletion {
+				t.Errorf("want a deletion: %t; log:\n%s", want, output.String())
+			}
+		})
+	}
+}
+
+// newPodAPI serves the pods of a cluster with the addresses of its primary and of its replica, which may be empty. It
+// returns the server, the folder of a service account for it, and the deletions that it was asked for.
+func newPodAPI(t *testing.T, primary, replica string) (*url.URL, string, <-chan string) {
 	t.Helper()
 	deletions := make(chan string, 100)
-	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	api, account := newKubeAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
-			fmt.Fprint(w, `{"items": [
+			fmt.Fprintf(w, `{"items": [
 				{"metadata": {"name": "db-1", "uid": "1", "labels": {"cnpg.io/instanceRole": "primary"}},
-					"status": {"phase": "Running", "podIP": "127.0.0.1"}},
+					"status": {"phase": "Running", "podIP": %q}},
 				{"metadata": {"name": "db-2", "uid": "2"},
-					"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-			]}`)
+					"status": {"podIP": %q, "conditions": [{"type": "Ready", "status": "True"}]}}
+			]}`, primary, replica)
 			return
 		}
 		body, err := io.ReadAll(r.Body)
@@ -95,7 +142,14 @@ func newPodAPI(t *testing.T) (*url.URL, string, <-chan string) {
 		}
 		deletions <- r.Method + " " + r.URL.Path + " " + string(body)
 		fmt.Fprint(w, `{}`)
-	}))
+	})
+	return api, account, deletions
+}
+
+// newKubeAPI serves the API of Kubernetes, and returns the folder of a service account for it.
+func newKubeAPI(t *testing.T, handler http.HandlerFunc) (*url.URL, string) {
+	t.Helper()
+	api := httptest.NewTLSServer(handler)
 	t.Cleanup(api.Close)
 	server, err := url.Parse(api.URL)
 	if err != nil {
@@ -110,7 +164,7 @@ func newPodAPI(t *testing.T) (*url.URL, string, <-chan string) {
 			t.Fatal(err)
 		}
 	}
-	return server, account, deletions
+	return server, account
 }
 
 func dataDirectory(t *testing.T, postgres *testenv.Postgres) string {
@@ -136,7 +190,8 @@ func TestGuardConfigurationErrors(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	for _, text := range []string{
-		"\nDATABASE_URL: want postgres://", "\nPOD_SELECTOR: not set, but required", "\nHEALTH_ADDRESS: ",
+		"\nDATABASE_URL: want postgres://", "\nCLUSTER: not set, but required",
+		"\nPOD_SELECTOR: not set, but required", "\nHEALTH_ADDRESS: ",
 		"\nLOG_LEVEL: ", "\nKUBERNETES_SERVICE_HOST: not set", "\nKUBERNETES_SERVICE_PORT: not set",
 		"ca.crt: no such file", "namespace: no such file", "token: no such file",
 	} {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"agentstack/app/internal/config"
+	"agentstack/app/internal/judge"
 )
 
 // version is set by the linker.
@@ -26,6 +27,7 @@ const usage = `usage: agentd <command>
   backups      list the backups
   restore      make a new database from a backup and verify it [--backup id|latest --database name]
   guard        delete the pod of a primary of PostgreSQL whose data volume is read-only
+  judge        compare a canary with the stable version, exit 0 if it may take that one's place, else take it away
   install      copy this program into a folder [folder]
   version      print the version
 
@@ -76,6 +78,8 @@ func (p process) run(ctx context.Context, args []string) int {
 		err = p.restore(ctx, args)
 	case "guard":
 		err = p.withoutArgs(args, func() error { return p.guard(ctx, serviceAccount) })
+	case "judge":
+		err = p.withoutArgs(args, func() error { return p.judge(ctx, serviceAccount, judge.Interval) })
 	case "install":
 		err = p.install(args)
 	case "version":

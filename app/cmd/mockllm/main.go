@@ -19,7 +19,7 @@ import (
 )
 
 // shutdownTimeout is for the answers that are being given when the process is told to stop.
-const shutdownTimeout = 10 * time.Second
+const shutdownTimeout = 20 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

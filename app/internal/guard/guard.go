@@ -1,6 +1,11 @@
-// Package guard deletes the pod of a PostgreSQL primary whose data volume the kernel made read-only. Such a primary
-// still answers queries, so that the operator of its cluster takes it for healthy, and every write fails. Once its pod
-// is deleted, the operator promotes a replica.
+// Package guard watches a PostgreSQL cluster for three faults for which its operator does nothing, or only late:
+//
+//   - a primary that answers and cannot write, since the kernel made its data volume read-only (readonly.go),
+//   - a primary that is cut off from everybody (cutoff.go),
+//   - a replica with a history of its own, which would be the next primary (diverged.go).
+//
+// Of a primary it deletes the pod, so that the operator promotes a replica, and a replica it fences. A round looks at
+// all instances, decides, and acts.
 package guard
 
 import (
@@ -10,7 +15,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -18,24 +22,26 @@ import (
 const (
 	// interval is the time between the starts of two rounds.
 	interval = time.Second
-	// refusalsToAct in a row of the same instance make the guard act.
-	refusalsToAct = 3
-	// successesToRearm in a row must come between two deletions. If the next primary cannot write either, the cause is
-	// not one volume, and to delete one instance after the other would only take the replicas too.
-	successesToRearm = 20
 	// liveTimeout is the age of the last round at which the guard counts as stuck. The timeouts of a round's calls add
-	// up to less.
+	// up to less, unless it has several replicas to fence.
 	liveTimeout = 30 * time.Second
 )
-
-// ErrReadOnly says that the file system with the data of an instance refuses writes.
-var ErrReadOnly = errors.New("its file system refuses writes")
 
 // Database knows how to ask an instance.
 type Database interface {
 	// Probe makes the instance at an address write into its data directory. The error is an ErrReadOnly only if the
-	// file system refused that; any other error leaves open whether it would.
+	// file system refused that, and an ErrNoAnswer only if nobody answered; any other error leaves open whether it
+	// would.
 	Probe(ctx context.Context, address netip.Addr) error
+	// State asks the instance at an address where it is in the log.
+	State(ctx context.Context, address netip.Addr) (State, error)
+}
+
+// State is what an instance says of itself.
+type State struct {
+	Standby   bool  // replays what another one wrote
+	Receiving bool  // has a connection to another one by which it gets that
+	Position  int64 // in bytes since the beginning of the log: the end of all that it has of it
 }
 
 // Instances are the pods of the cluster.
@@ -44,28 +50,57 @@ type Instances interface {
 	List(ctx context.Context) ([]Instance, error)
 	// Delete deletes the pod with this very UID. False: it was gone already.
 	Delete(ctx context.Context, instance Instance) (bool, error)
+	// Fence has the operator stop PostgreSQL in an instance, and elect it no more. It is an error unless the operator,
+	// too, takes the primary for that and has no other one in mind. False: the instance was fenced already.
+	Fence(ctx context.Context, instance, primary Instance) (bool, error)
 }
 
 // Instance is a pod of the cluster.
 type Instance struct {
-	Name, UID string
-	Address   netip.Addr // the zero value: none yet
-	Primary   bool       // runs, and the operator has writers sent there
-	Available bool       // ready and not being deleted
+	Name, UID   string
+	Address     netip.Addr // the zero value: none yet
+	Primary     bool       // runs, and the operator has writers sent there
+	Available   bool       // ready and not being deleted
+	Terminating bool       // being deleted
 }
 
-// Guard watches a primary. Its fields are set before Run.
+// Guard watches a cluster. Its fields are set before Run.
 type Guard struct {
 	Database  Database
 	Instances Instances
 	Log       *slog.Logger
+	// ReplaceCutOff has a primary replaced that is cut off. It must be false where a commit may be acknowledged that no
+	// replica has.
+	ReplaceCutOff bool
 
-	suspect   string // UID of the primary that refused the last writes
-	refusals  int    // in a row, of that primary
+	suspect   string // UID of the primary of the last round
+	found     *fault // in the last round, of that primary; nil: none
+	rounds    int    // in a row with that
 	successes int    // in a row
 	disarmed  bool   // by a deletion
-	reported  string
+	ahead     map[pair]int
+	reported  map[string]string
 	round     atomic.Pointer[time.Time] // when the last one began
+}
+
+// fault is a reason to replace a primary.
+type fault struct {
+	text   string
+	rounds int // in a row, with the same primary, make the guard act
+}
+
+// sighting is what a round found.
+type sighting struct {
+	primary Instance
+	others  []answer
+	err     error // why it is not known that the primary can write
+}
+
+// answer is an instance with its state, or why that is not known.
+type answer struct {
+	Instance
+	State
+	err error
 }
 
 // Run watches until ctx ends.
@@ -99,97 +134,41 @@ func (g *Guard) Handler() http.Handler {
 
 // watch makes one round.
 func (g *Guard) watch(ctx context.Context) {
-	instances, primary, err := g.find(ctx)
-	if err == nil {
-		err = g.Database.Probe(ctx, primary.Address)
-	}
+	seen := g.look(ctx)
 	if ctx.Err() != nil {
 		return
 	}
-	if !errors.Is(err, ErrReadOnly) || primary.UID != g.suspect {
-		g.suspect, g.refusals = primary.UID, 0
+	found := g.decide(seen)
+	if found != g.found || seen.primary.UID != g.suspect {
+		g.found, g.suspect, g.rounds = found, seen.primary.UID, 0
 	}
-	if err != nil {
+	g.rounds++
+	if seen.err != nil {
 		g.successes = 0
 	}
 	switch {
-	case err == nil:
+	case seen.err == nil:
 		if g.successes++; g.successes >= successesToRearm {
 			g.disarmed = false
 		}
-		g.report(slog.LevelInfo, "the primary can write", primary, nil)
-	case !errors.Is(err, ErrReadOnly):
-		g.report(slog.LevelWarn, "it is not known whether the primary can write", primary, err)
+		g.reportPrimary(slog.LevelInfo, "the primary can write", seen.primary, nil)
+	case found == nil:
+		g.reportPrimary(slog.LevelWarn, "it is not known whether the primary can write", seen.primary, seen.err)
+	case g.rounds < found.rounds:
+		g.reportPrimary(slog.LevelWarn, found.text, seen.primary, seen.err)
 	default:
-		if g.refusals++; g.refusals < refusalsToAct {
-			g.report(slog.LevelWarn, "the primary cannot write", primary, err)
-			return
-		}
-		g.replace(ctx, primary, instances, err)
+		g.replace(ctx, seen)
 	}
+	g.fenceDiverged(ctx, seen)
 }
 
-// find returns all instances, and the primary among them.
-func (g *Guard) find(ctx context.Context) (all []Instance, primary Instance, err error) {
-	all, err = g.Instances.List(ctx)
-	if err != nil {
-		return nil, Instance{}, err
+// decide returns what is wrong with the primary, nil if nothing is that the guard could help.
+func (g *Guard) decide(seen sighting) *fault {
+	switch {
+	case errors.Is(seen.err, ErrReadOnly):
+		return readOnly
+	case g.ReplaceCutOff && seen.cutOff():
+		return cutOff
 	}
-	primaries := 0
-	for _, instance := range all {
-		if instance.Primary {
-			primary = instance
-			primaries++
-		}
-	}
-	if primaries != 1 {
-		return nil, Instance{}, fmt.Errorf("%d of %d instances are the primary", primaries, len(all))
-	}
-	return all, primary, nil
-}
-
-// replace deletes the pod of a primary that cannot write if another instance can take its place. After an error the
-// next round tries again: since a deletion names the pod's UID, it does no harm twice.
-func (g *Guard) replace(ctx context.Context, primary Instance, instances []Instance, refusal error) {
-	if g.disarmed {
-		g.report(slog.LevelError, "the primary cannot write, and none could for long since the last deletion", primary,
-			refusal)
-		return
-	}
-	if !slices.ContainsFunc(instances, func(i Instance) bool { return i.Available && i.UID != primary.UID }) {
-		g.report(slog.LevelWarn, "the primary cannot write, and no other instance could take over", primary, refusal)
-		return
-	}
-	deleted, err := g.Instances.Delete(ctx, primary)
-	if err != nil {
-		g.report(slog.LevelError, "the primary cannot write, and its pod was not deleted", primary, err)
-		return
-	}
-	g.disarmed, g.refusals = true, 0
-	message := "the primary cannot write: deleted its pod, so that a replica takes its place"
-	if !deleted {
-		message = "the primary cannot write, and somebody else deleted its pod"
-	}
-	g.report(slog.LevelError, message, primary, refusal, "uid", primary.UID)
-}
-
-// report logs what a round found unless the round before found the same.
-func (g *Guard) report(level slog.Level, message string, primary Instance, err error, args ...any) {
-	// The texts of errors differ from round to round, by the ports of connections; SQLSTATEs do not.
-	found := message + primary.UID
-	var answer interface{ SQLState() string }
-	if errors.As(err, &answer) {
-		found += answer.SQLState()
-	}
-	if found == g.reported {
-		return
-	}
-	g.reported = found
-	if primary.Name != "" {
-		args = append(args, "pod", primary.Name)
-	}
-	if err != nil {
-		args = append(args, "error", err)
-	}
-	g.Log.Log(context.Background(), level, message, args...)
+	return nil
 }

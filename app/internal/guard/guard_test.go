@@ -20,16 +20,33 @@ import (
 )
 
 var (
-	one        = Instance{Name: "db-1", UID: "uid-1", Primary: true, Available: true}
-	two        = Instance{Name: "db-2", UID: "uid-2", Available: true}
+	one        = Instance{Name: "db-1", UID: "uid-1", Address: address(1), Primary: true, Available: true}
+	two        = Instance{Name: "db-2", UID: "uid-2", Address: address(2), Available: true}
+	three      = Instance{Name: "db-3", UID: "uid-3", Address: address(3), Available: true}
 	errConnect = errors.New("connection refused")
 	errRefused = fmt.Errorf("%w: read-only", ErrReadOnly)
 )
 
-// database answers probes.
-type database func(ctx context.Context) error
+func address(last byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, last}) }
 
-func (d database) Probe(ctx context.Context, _ netip.Addr) error { return d(ctx) }
+// database answers questions. Without states, every replica receives from the primary.
+type database struct {
+	probe  func(ctx context.Context) error
+	states map[netip.Addr]State
+	errs   map[netip.Addr]error
+}
+
+func probes(probe func(ctx context.Context) error) *database { return &database{probe: probe} }
+
+func (d *database) Probe(ctx context.Context, _ netip.Addr) error { return d.probe(ctx) }
+
+func (d *database) State(_ context.Context, address netip.Addr) (State, error) {
+	state, known := d.states[address]
+	if !known {
+		state = State{Standby: true, Receiving: true}
+	}
+	return state, d.errs[address]
+}
 
 // promoted are the instances with another primary.
 func promoted() []Instance {
@@ -38,13 +55,15 @@ func promoted() []Instance {
 	return []Instance{former, next}
 }
 
-// cluster records deletions.
+// cluster records deletions and fences.
 type cluster struct {
 	instances []Instance
 	listErr   error
 	deleteErr error
 	gone      bool
 	deleted   []string
+	fenceErr  error
+	fenced    []string
 }
 
 func (c *cluster) List(context.Context) ([]Instance, error) { return c.instances, c.listErr }
@@ -54,9 +73,41 @@ func (c *cluster) Delete(_ context.Context, i Instance) (bool, error) {
 	return !c.gone, c.deleteErr
 }
 
+func (c *cluster) Fence(_ context.Context, i, primary Instance) (bool, error) {
+	name := i.Name + " of " + primary.Name
+	if c.fenceErr != nil || slices.Contains(c.fenced, name) {
+		return false, c.fenceErr
+	}
+	c.fenced = append(c.fenced, name)
+	return true, nil
+}
+
+// inARow has a fault that makes the guard act after a number of rounds, and interrupts it for one round just before:
+// the guard must count from the beginning.
+func inARow(t *testing.T, g *Guard, toAct int, acts *[]string, fault, interrupt func()) {
+	t.Helper()
+	faulty := func(rounds int) {
+		fault()
+		for range rounds {
+			g.watch(t.Context())
+		}
+	}
+	faulty(toAct - 1)
+	interrupt()
+	g.watch(t.Context())
+	faulty(toAct - 1)
+	if len(*acts) > 0 {
+		t.Errorf("acted too early, on %v", *acts)
+	}
+	faulty(1)
+	if len(*acts) != 1 {
+		t.Errorf("acted on %v", *acts)
+	}
+}
+
 func TestWatch(t *testing.T) {
-	unready := two
-	unready.Available = false
+	unready, leaving := two, one
+	unready.Available, leaving.Terminating = false, true
 	// A round is what the probe says, or another primary for the rest of the test.
 	type round any
 	for _, test := range []struct {
@@ -95,8 +146,15 @@ func TestWatch(t *testing.T) {
 			"no other available", []round{errRefused, errRefused, errRefused},
 			cluster{instances: []Instance{one, unready}}, nil,
 		},
+		{
+			"deleted by somebody", []round{errRefused, errRefused, errRefused},
+			cluster{instances: []Instance{leaving, two}}, nil,
+		},
 		{"no primary", []round{errRefused, errRefused, errRefused}, cluster{instances: []Instance{two, two}}, nil},
-		{"two primaries", []round{errRefused, errRefused, errRefused}, cluster{instances: []Instance{one, one}}, nil},
+		{
+			"two primaries", []round{errRefused, errRefused, errRefused},
+			cluster{instances: []Instance{one, one, two}}, nil,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.cluster.instances == nil {
@@ -109,7 +167,7 @@ func TestWatch(t *testing.T) {
 					continue
 				}
 				err, _ := round.(error)
-				g.Database = database(func(context.Context) error { return err })
+				g.Database = probes(func(context.Context) error { return err })
 				g.watch(t.Context())
 			}
 			if !slices.Equal(test.cluster.deleted, test.want) {
@@ -128,7 +186,7 @@ func TestRearm(t *testing.T) {
 		c := &cluster{instances: []Instance{one, two}}
 		g := &Guard{Instances: c, Log: slog.New(slog.DiscardHandler)}
 		rounds := func(number int, err error) {
-			g.Database = database(func(context.Context) error { return err })
+			g.Database = probes(func(context.Context) error { return err })
 			for range number {
 				g.watch(t.Context())
 			}
@@ -150,7 +208,7 @@ func TestLivez(t *testing.T) {
 		var hangs atomic.Bool
 		g := &Guard{
 			Instances: &cluster{instances: []Instance{one, two}}, Log: slog.New(slog.DiscardHandler),
-			Database: database(func(ctx context.Context) error {
+			Database: probes(func(ctx context.Context) error {
 				if hangs.Load() {
 					<-ctx.Done()
 				}
@@ -185,7 +243,7 @@ func TestReportsChanges(t *testing.T) {
 	c := &cluster{instances: []Instance{one, two}}
 	g := &Guard{Instances: c, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	round := func(err error) {
-		g.Database = database(func(context.Context) error { return err })
+		g.Database = probes(func(context.Context) error { return err })
 		g.watch(t.Context())
 	}
 	for i := range 4 {
@@ -194,17 +252,21 @@ func TestReportsChanges(t *testing.T) {
 	for range 4 {
 		round(nil)
 	}
-	for range 2 {
-		round(&pgconn.PgError{Code: "53300"})
+	for _, code := range []string{"53300", "53300", "57P03"} {
+		round(&pgconn.PgError{Code: code})
 	}
 	for range 9 {
 		round(errRefused)
+	}
+	for _, instances := range [][]Instance{promoted(), {one, two}} {
+		c.instances = instances
+		round(nil)
 	}
 	c.listErr = errConnect
 	round(nil)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	g.Database = database(func(ctx context.Context) error { return ctx.Err() })
+	g.Database = probes(func(ctx context.Context) error { return ctx.Err() })
 	g.watch(ctx)
 	var got []string
 	for line := range strings.Lines(log.String()) {
@@ -216,10 +278,13 @@ func TestReportsChanges(t *testing.T) {
 		`WARN msg="it is not known whether the primary can write" pod=db-1 error="from port 0: connection refused"`,
 		`INFO msg="the primary can write" pod=db-1`,
 		`WARN msg="it is not known whether the primary can write" pod=db-1 error=":  (SQLSTATE 53300)"`,
+		`WARN msg="it is not known whether the primary can write" pod=db-1 error=":  (SQLSTATE 57P03)"`,
 		`WARN msg="the primary cannot write" ` + refusal,
 		`ERROR msg="the primary cannot write: deleted its pod, so that a replica takes its place" uid=uid-1 ` + refusal,
 		`WARN msg="the primary cannot write" ` + refusal,
-		`ERROR msg="the primary cannot write, and none could for long since the last deletion" ` + refusal,
+		`ERROR msg="the primary cannot write, and none could write for long since the last deletion" ` + refusal,
+		`INFO msg="the primary can write" pod=db-2`,
+		`INFO msg="the primary can write" pod=db-1`,
 		`WARN msg="it is not known whether the primary can write" error="connection refused"`,
 	}
 	if !slices.Equal(got, want) {

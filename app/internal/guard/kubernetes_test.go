@@ -1,9 +1,7 @@
 package guard
 
 import (
-	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,16 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-
-	"agentstack/app/internal/testenv"
 )
 
 const selector = "cnpg.io/cluster=db,cnpg.io/podRole=instance"
 
 // newAPI serves TLS and writes the files of a service account that trusts it.
-func newAPI(t *testing.T, handler http.HandlerFunc) (*Pods, string) {
+func newAPI(t *testing.T, handler http.HandlerFunc) (*Cluster, string) {
 	t.Helper()
 	api := httptest.NewTLSServer(handler)
 	t.Cleanup(api.Close)
@@ -30,11 +25,11 @@ func newAPI(t *testing.T, handler http.HandlerFunc) (*Pods, string) {
 	write(t, account, "ca.crt", string(authority))
 	write(t, account, "namespace", "data")
 	write(t, account, "token", "first\n")
-	pods, err := NewPods(api.URL, account, selector)
+	cluster, err := NewCluster(api.URL, account, "db", selector)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pods, account
+	return cluster, account
 }
 
 func write(t *testing.T, folder, name, content string) {
@@ -46,11 +41,11 @@ func write(t *testing.T, folder, name, content string) {
 
 func TestList(t *testing.T) {
 	var requests []string
-	pods, account := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+	cluster, account := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery+" "+r.Header.Get("Authorization"))
 		http.ServeFile(w, r, "testdata/pods.json")
 	})
-	got, err := pods.List(t.Context())
+	got, err := cluster.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +53,7 @@ func TestList(t *testing.T) {
 	want := []Instance{
 		{Name: "ready", UID: "1", Address: address("10.0.0.1"), Primary: true, Available: true},
 		{Name: "not-ready", UID: "2", Address: address("fd00::2")},
-		{Name: "being-deleted", UID: "3", Address: address("10.0.0.3")},
+		{Name: "being-deleted", UID: "3", Address: address("10.0.0.3"), Terminating: true},
 		{Name: "failed", UID: "4", Address: address("10.0.0.1")},
 		{Name: "pending", UID: "5"},
 	}
@@ -66,7 +61,7 @@ func TestList(t *testing.T) {
 		t.Errorf("instances\n%+v, want\n%+v", got, want)
 	}
 	write(t, account, "token", "second")
-	if _, err := pods.List(t.Context()); err != nil {
+	if _, err := cluster.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	const list = "GET /api/v1/namespaces/data/pods?labelSelector=cnpg.io%2Fcluster%3Ddb%2Ccnpg.io%2FpodRole%3Dinstance "
@@ -95,7 +90,7 @@ func TestDelete(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var request, body string
-			pods, _ := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+			cluster, _ := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 				content, err := io.ReadAll(r.Body)
 				request, body = r.Method+" "+r.URL.Path+" "+r.Header.Get("Content-Type"), string(content)
 				if err != nil {
@@ -104,7 +99,7 @@ func TestDelete(t *testing.T) {
 				w.WriteHeader(test.code)
 				fmt.Fprint(w, test.answer)
 			})
-			deleted, err := pods.Delete(t.Context(), one)
+			deleted, err := cluster.Delete(t.Context(), one)
 			if deleted != test.deleted || fmt.Sprint(err) != test.err {
 				t.Errorf("deleted %t, error %v; want %t, %s", deleted, err, test.deleted, test.err)
 			}
@@ -115,32 +110,5 @@ func TestDelete(t *testing.T) {
 				t.Errorf("request %s\n%s, want %s\n%s", request, body, wantRequest, wantBody)
 			}
 		})
-	}
-}
-
-func TestPodsTrustTheAccountsAuthorityOnly(t *testing.T) {
-	known, account := newAPI(t, func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") })
-	testenv.NewAuthority(t).WriteFile(t, filepath.Join(account, "ca.crt"))
-	server, _, _ := strings.Cut(known.url, "/api/")
-	pods, err := NewPods(server, account, selector)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var unknown x509.UnknownAuthorityError
-	if _, err := pods.List(t.Context()); !errors.As(err, &unknown) {
-		t.Errorf("error %v", err)
-	}
-	write(t, account, "ca.crt", "")
-	if _, err := NewPods(server, account, selector); err == nil || !strings.Contains(err.Error(), "no certificate") {
-		t.Errorf("no authority: error %v", err)
-	}
-}
-
-func TestNewPodsReportsEverything(t *testing.T) {
-	_, err := NewPods("https://10.96.0.1:443", t.TempDir(), selector)
-	for _, name := range []string{"ca.crt", "namespace", "token"} {
-		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s is not reported in: %v", name, err)
-		}
 	}
 }

@@ -3,11 +3,14 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -106,6 +109,40 @@ func administer(t *testing.T, server *testenv.Postgres, statements ...string) st
 		t.Fatal(err)
 	}
 	return data
+}
+
+// TestNoAnswer asks somebody who accepts a connection and says nothing.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	instance, err := NewPostgres("postgres://guard:" + testenv.Secret + "@" + listener.Addr().String() + "/postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := netip.MustParseAddr("127.0.0.1")
+	begin := time.Now()
+	if err := instance.Probe(t.Context(), address); !errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrReadOnly) {
+		t.Errorf("error %v, want no answer", err)
+	}
+	if took := time.Since(begin); took < answerTimeout || took > 2*answerTimeout {
+		t.Errorf("gave up after %s", took)
+	}
+	listener.Close()
+	for name, err := range map[string]error{
+		"probe": instance.Probe(t.Context(), address),
+		"state": func() error { _, err := instance.State(t.Context(), address); return err }(),
+	} {
+		if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, ErrNoAnswer) {
+			t.Errorf("%s: error %v, want a refusal", name, err)
+		}
+	}
+	if err := classify(fmt.Errorf("connect: %w", syscall.EHOSTUNREACH)); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("no route: %v", err)
+	}
 }
 
 func TestClassify(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 )
 
 // frequent are the endpoints that machines request every few seconds; their success is no news.
-var frequent = []string{"/livez", "/ready", "/health", "/metrics"}
+var frequent = telemetry.MachineEndpoints()
 
 var nosniff = []string{"nosniff"}
 

@@ -10,6 +10,7 @@ import (
 
 	"agentstack/app/account"
 	"agentstack/app/agent"
+	"agentstack/app/telemetry"
 )
 
 const (
@@ -42,7 +43,8 @@ shuts down (connect again), 4401 the credential is no longer valid.`
 
 // describeSocket adds /ws. It cannot be an operation of huma's: the answer is another protocol.
 func (s *Server) describeSocket() {
-	operation := s.operation(http.MethodGet, "/ws", "Ask questions over a WebSocket", account.ScopeAgents)
+	operation := s.operation(http.MethodGet, telemetry.WebSocketEndpoint, "Ask questions over a WebSocket",
+		account.ScopeAgents)
 	operation.Description = socketDescription
 	operation.Responses = map[string]*huma.Response{"101": {Description: "The protocol is WebSocket from here on."}}
 	operation.Errors = append(operation.Errors, http.StatusUpgradeRequired)
@@ -50,7 +52,7 @@ func (s *Server) describeSocket() {
 		operation.Responses[strconv.Itoa(status)] = s.problemResponse(status)
 	}
 	s.api.OpenAPI().AddOperation(&operation)
-	s.mux.HandleFunc("GET /ws", s.socket)
+	s.mux.HandleFunc("GET "+telemetry.WebSocketEndpoint, s.socket)
 }
 
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) {

@@ -1,4 +1,4 @@
-// Package testenv starts real PostgreSQL servers, Redis clusters and S3 stores for tests.
+// Package testenv starts real PostgreSQL servers, Redis clusters, S3 stores and Prometheus for tests.
 package testenv
 
 import (
