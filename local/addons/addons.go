@@ -1,5 +1,5 @@
-// Package addons installs what a region needs beyond its nodes: DNS, a default StorageClass, the metrics API and
-// CloudNativePG.
+// Package addons installs what a region needs beyond its nodes: DNS, a default StorageClass, the metrics API,
+// CloudNativePG and Envoy Gateway.
 package addons
 
 import (
@@ -30,10 +30,25 @@ var templates = template.Must(
 // workload is a Deployment that must be available before the next step.
 type workload struct{ namespace, name string }
 
-// Execute applies the addons to a region and waits until they are available. cnpgManifest is CloudNativePG's own
-// release manifest.
-func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
-	for _, name := range []string{"coredns.yaml", "local-path-provisioner.yaml", "metrics-server.yaml"} {
+// Upstream is what the addons take as it was released.
+type Upstream struct {
+	// CloudNativePG is the release manifest of the operator.
+	CloudNativePG string
+	// Definitions are folders of CustomResourceDefinitions.
+	Definitions []string
+}
+
+// Execute applies the addons to a region and waits until they are available.
+func Execute(c action.Context, r topology.Region, upstream Upstream) error {
+	for _, folder := range upstream.Definitions {
+		if err := define(c, r, folder); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{
+		"coredns.yaml", "local-path-provisioner.yaml", "metrics-server.yaml", "vpa-recommender.yaml",
+		"envoy-gateway.yaml",
+	} {
 		manifest, err := render(name, r)
 		if err != nil {
 			return err
@@ -42,7 +57,7 @@ func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
 			return fmt.Errorf("apply %s: %w", name, err)
 		}
 	}
-	if err := apply(c, r, adapt(cnpgManifest)); err != nil {
+	if err := apply(c, r, adapt(upstream.CloudNativePG)); err != nil {
 		return fmt.Errorf("apply CloudNativePG: %w", err)
 	}
 	for _, w := range []workload{
@@ -50,6 +65,8 @@ func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
 		{"local-path-storage", "local-path-provisioner"},
 		{"cnpg-system", "cnpg-controller-manager"},
 		{"kube-system", "metrics-server"},
+		{"kube-system", "vpa-recommender"},
+		{"envoy-gateway-system", "envoy-gateway"},
 	} {
 		if err := await(c, r, w); err != nil {
 			return err
@@ -62,7 +79,22 @@ func Execute(c action.Context, r topology.Region, cnpgManifest string) error {
 	if err != nil {
 		return err
 	}
-	return awaitMetrics(c, r)
+	if err := awaitMetrics(c, r); err != nil {
+		return err
+	}
+	return awaitGatewayClass(c, r)
+}
+
+// define installs the definitions of a folder and waits until objects of them are accepted.
+func define(c action.Context, r topology.Region, folder string) error {
+	if _, err := c.Kubectl(r, "", "apply", "--server-side", "--force-conflicts",
+		"--field-manager="+fieldManager, "-f", folder); err != nil {
+		return fmt.Errorf("apply definitions: %w", err)
+	}
+	return c.Poll(readyTimeout, "the definitions of "+r.Name, func() (string, error) {
+		_, err := c.Kubectl(r, "", "wait", "--for=condition=Established", "--timeout=20s", "-f", folder)
+		return "", err
+	})
 }
 
 func render(name string, r topology.Region) (string, error) {
@@ -131,5 +163,13 @@ func awaitMetrics(c action.Context, r topology.Region) error {
 		reason, err := c.Kubectl(r, "", "get", service, "-o",
 			`jsonpath={.status.conditions[?(@.type=="Available")].message}`)
 		return "not available: " + reason, err
+	})
+}
+
+// awaitGatewayClass waits until a controller takes Gateways of the class.
+func awaitGatewayClass(c action.Context, r topology.Region) error {
+	return c.Poll(readyTimeout, "the GatewayClass of "+r.Name, func() (string, error) {
+		_, err := c.Kubectl(r, "", "wait", "--for=condition=Accepted", "gatewayclass/envoy", "--timeout=2s")
+		return "", err
 	})
 }

@@ -157,7 +157,7 @@ func (pauseProgram) fill(ctx context.Context, root string, _ Options) (err error
 	command.Env = append(os.Environ(),
 		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=", "GOWORK=off")
 	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("compile pause: %w\n%s", err, lastLines(string(out), outputLines))
+		return fmt.Errorf("compile pause: %w\n%s", err, lastLines(string(out)))
 	}
 	return pauseBinary.install(filepath.Join(folder, "pause"), root)
 }

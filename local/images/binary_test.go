@@ -17,6 +17,10 @@ func TestEntrypointIsInTheImage(t *testing.T) {
 			for link := range recipe.links {
 				files = append(files, "/"+link)
 			}
+		case withTmp:
+			files = append(files, "/"+recipe.path)
+		case wheel:
+			files = append(files, "/"+recipe.binary.path)
 		case binaries:
 			for _, b := range recipe {
 				files = append(files, "/"+b.path)

@@ -18,7 +18,7 @@ const (
 	keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
 
-//go:embed debian/*.sh postgresql/*.sh pgbouncer/*.sh redis/*.sh redis-exporter/*.sh golang/*.sh
+//go:embed debian/*.sh postgresql/*.sh pgbouncer/*.sh redis/*.sh redis-exporter/*.sh golang/*.sh envoy/*.sh
 var scripts embed.FS
 
 func readScript(path string) string {

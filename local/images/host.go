@@ -104,7 +104,7 @@ func extract(ctx context.Context, image v1.Image, root string) error {
 	tar := exec.CommandContext(ctx, "tar", append([]string{"-x", "--no-same-owner", "-C", root}, onHost...)...)
 	tar.Stdin = files
 	if output, err := tar.CombinedOutput(); err != nil {
-		return fmt.Errorf("run tar: %w: %s", err, lastLines(string(output), outputLines))
+		return fmt.Errorf("run tar: %w: %s", err, lastLines(string(output)))
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package images makes the container images of the local cloud from Debian packages and Go modules, without
-// a container engine: a root file system is filled in a private mount namespace and packed into OCI layers.
+// Package images makes the container images of the local cloud from Debian packages, Go modules and a Python package,
+// without a container engine: a root file system is filled in a private mount namespace and packed into OCI layers.
 // README.md says how each image differs from the one its name is known by.
 package images
 
@@ -62,7 +62,8 @@ func All() []Image {
 		debian(), pause(), coreDNS(), cloudNativePG(), localPathProvisioner(),
 		redis(), pgBouncer(), golang(), postgreSQL(),
 		versityGW(), prometheus(), alertmanager(), nodeExporter(), kubeStateMetrics(), redisExporter(),
-		openTelemetryCollector(), loki(), metricsServer(), prometheusAdapter(),
+		openTelemetryCollector(), loki(), metricsServer(), prometheusAdapter(), vpaRecommender(),
+		envoyGateway(), envoy(),
 	}
 }
 

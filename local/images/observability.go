@@ -74,6 +74,15 @@ func metricsServer() Image {
 	}
 }
 
+func vpaRecommender() Image {
+	return Image{
+		Name:   "vpa-recommender",
+		Refs:   []string{"registry.k8s.io/autoscaling/vpa-recommender:1.8.1"},
+		Config: v1.Config{User: nobody, Entrypoint: []string{"/recommender"}},
+		recipe: binary{name: "vpa-recommender", path: "recommender", probe: []string{"--help"}},
+	}
+}
+
 func prometheusAdapter() Image {
 	return Image{
 		Name:   "prometheus-adapter",

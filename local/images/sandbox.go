@@ -37,7 +37,7 @@ func contained(ctx context.Context, procAt string, argv ...string) (string, erro
 		if errors.Is(err, exec.ErrNotFound) {
 			return "", fmt.Errorf("%w: install it with apt-get install util-linux", err)
 		}
-		return "", fmt.Errorf("%w; the last lines of its output:\n%s", err, lastLines(out.String(), outputLines))
+		return "", fmt.Errorf("%w; the last lines of its output:\n%s", err, lastLines(out.String()))
 	}
 	return out.String(), nil
 }
@@ -57,7 +57,7 @@ func proxyEnv() []string {
 	return env
 }
 
-func lastLines(text string, n int) string {
+func lastLines(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	return strings.Join(lines[max(0, len(lines)-outputLines):], "\n")
 }

@@ -40,6 +40,7 @@ var (
 		{"util-linux", "/usr/bin/nsenter"},
 		{"debootstrap", "/usr/sbin/debootstrap"},
 		{"ca-certificates", "/usr/sbin/update-ca-certificates"},
+		{"python3-pip", "/usr/bin/pip"},
 	}
 	Tests = Packages{
 		{"patchelf", "/usr/bin/patchelf"},

@@ -21,7 +21,8 @@ import (
 )
 
 // The lab's addresses: nodes a and b on one bridge with a machine that is no node, two pods on each node. The pods of
-// node a are reached through Services too, as kube-proxy makes them: one on each node, and one that leads back.
+// node a are reached through Services too, as kube-proxy makes them: one on each node, one that leads back, and one
+// without pods.
 var (
 	labAddress = map[string]string{
 		"a": "10.199.0.11", "b": "10.199.0.12", "outside": "10.199.0.50",
@@ -29,6 +30,7 @@ var (
 	}
 	labServices = map[string]string{
 		"near": "10.199.100.1", "far": "10.199.100.2", "self": "10.199.100.3",
+		"empty": "10.199.100.4",
 	}
 	labPods = []string{"a2", "a3", "b2", "b3"}
 )
@@ -43,6 +45,10 @@ table ip services {
 		ip daddr 10.199.100.1 tcp dport 80 dnat to 10.199.11.3:8080
 		ip daddr 10.199.100.2 tcp dport 80 dnat to 10.199.12.2:8080
 		ip daddr 10.199.100.3 tcp dport 80 dnat to 10.199.11.2:8080
+	}
+	chain forward {
+		type filter hook forward priority filter
+		ip daddr 10.199.100.4 tcp dport 80 reject
 	}
 	chain postrouting {
 		type nat hook postrouting priority srcnat
@@ -86,6 +92,7 @@ func newLab(t testing.TB) *lab {
 		gateway := strings.TrimSuffix(labAddress[node+"2"], "2") + "1"
 		l.run(
 			"nsenter --net=/run/netns/@"+node+" sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1",
+			"ip -n @"+node+" route add default via "+labAddress["outside"],
 			"ip -n @"+node+" link add name cni0 type bridge",
 			"ip -n @"+node+" addr add "+gateway+"/24 dev cni0",
 			"ip -n @"+node+" link set cni0 up",

@@ -68,6 +68,9 @@ func (c *compiler) ruleset() Ruleset {
 	return r
 }
 
+// afterServices lets kube-proxy refuse connections to Services without pods: it does so at the priority of filters.
+const afterServices = knftables.FilterPriority + " + 1"
+
 // write replaces the whole table. The kernel does it at once: no packet meets half of the rules.
 func (r Ruleset) write(tx *knftables.Transaction) {
 	tx.Add(&knftables.Table{})
@@ -88,7 +91,7 @@ func (r Ruleset) write(tx *knftables.Transaction) {
 	for _, h := range hooks {
 		tx.Add(&knftables.Chain{
 			Name: h.name, Type: new(knftables.FilterType), Hook: new(h.hook),
-			Priority: new(knftables.FilterPriority),
+			Priority: new(afterServices),
 		})
 		for _, rule := range h.rules {
 			tx.Add(&knftables.Rule{Chain: h.name, Rule: rule})

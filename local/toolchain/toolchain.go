@@ -3,6 +3,7 @@
 package toolchain
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -72,7 +73,7 @@ func (b Builder) Ensure(ctx context.Context, tool Tool) (string, error) {
 	if err := b.build(ctx, tool, filepath.Join(tmp, "bin")); err != nil {
 		return "", err
 	}
-	if err := b.copyAssets(ctx, tool, filepath.Join(tmp, "assets")); err != nil {
+	if err := b.CopyAssets(ctx, tool, filepath.Join(tmp, "assets")); err != nil {
 		return "", err
 	}
 	if err := os.Chmod(tmp, 0o755); err != nil {
@@ -113,7 +114,8 @@ func (b Builder) build(ctx context.Context, tool Tool, out string) error {
 	return link(tool, out)
 }
 
-func (b Builder) copyAssets(ctx context.Context, tool Tool, out string) error {
+// CopyAssets copies the assets of a tool into the folder out, which it makes.
+func (b Builder) CopyAssets(ctx context.Context, tool Tool, out string) error {
 	if len(tool.Assets) == 0 {
 		return nil
 	}
@@ -124,13 +126,19 @@ func (b Builder) copyAssets(ctx context.Context, tool Tool, out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("make assets folder: %w", err)
 	}
-	for _, asset := range tool.Assets {
-		content, err := os.ReadFile(filepath.Join(dir, asset))
-		if err != nil {
-			return fmt.Errorf("read asset: %w", err)
+	for _, pattern := range tool.Assets {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(found) == 0 {
+			return fmt.Errorf("find asset %s of %s: %w", pattern, tool.Name, cmp.Or(err, fs.ErrNotExist))
 		}
-		if err := os.WriteFile(filepath.Join(out, filepath.Base(asset)), content, 0o644); err != nil {
-			return fmt.Errorf("write asset: %w", err)
+		for _, asset := range found {
+			content, err := os.ReadFile(asset)
+			if err != nil {
+				return fmt.Errorf("read asset: %w", err)
+			}
+			if err := os.WriteFile(filepath.Join(out, filepath.Base(asset)), content, 0o644); err != nil {
+				return fmt.Errorf("write asset: %w", err)
+			}
 		}
 	}
 	return nil

@@ -65,3 +65,19 @@ func TestPatchAddsBlankFiles(t *testing.T) {
 	require.NoError(t, err, string(embedded))
 	require.Equal(t, "[app/dist/index.html]", strings.TrimSpace(string(embedded)))
 }
+
+// CloudNativePG's manifest is one file, Envoy Gateway's definitions are those of a folder.
+func TestAssetsAreKept(t *testing.T) {
+	for binary, want := range map[string]int{"manager": 1, "envoy-gateway": 9} {
+		tool, err := Find(binary)
+		require.NoError(t, err)
+		folder := filepath.Join(t.TempDir(), "assets")
+		require.NoError(t, local.CopyAssets(t.Context(), tool, folder))
+		files, err := os.ReadDir(folder)
+		require.NoError(t, err)
+		require.Len(t, files, want, binary)
+
+		tool.Assets = append(tool.Assets, "no/such/*.yaml")
+		require.ErrorContains(t, local.CopyAssets(t.Context(), tool, folder), "no/such/*.yaml")
+	}
+}

@@ -30,7 +30,8 @@ type Tool struct {
 	Tags []string
 	// Binaries are the names that the tool answers to. Links are made where the build gives the file another name.
 	Binaries []string
-	// Module and Assets name files of a module that are kept beside the binaries, in the folder assets.
+	// Module and Assets name files of a module that are kept beside the binaries, in the folder assets. An asset may be
+	// a pattern of filepath.Match.
 	Module string
 	Assets []string
 	// Blank are files that Module embeds but does not ship, such as a web interface; the build takes them as empty.
@@ -45,6 +46,9 @@ const (
 	clientVersion = "k8s.io/client-go/pkg/version.gitVersion"
 	promVersion   = "github.com/prometheus/common/version.Version"
 	cnpgVersion   = "github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion"
+	envoyGateway  = "github.com/envoyproxy/gateway"
+	// gatewayCRDs is where its module has the definitions that its chart installs: Gateway API's and its own.
+	gatewayCRDs = "charts/gateway-helm/charts/crds/crds/"
 )
 
 // Tools are all tools, in the order in which they are best built: what everything waits for comes first.
@@ -81,10 +85,25 @@ var Tools = []Tool{
 	},
 	pinned("node_exporter", Cluster, "-X "+promVersion+"=1.12.1", "node_exporter"),
 	pinned("kube-state-metrics", Cluster, "-X "+promVersion+"=v2.13.0", "kube-state-metrics"),
+	{
+		Name: "netpol", Dir: ".", Package: "./cmd/netpol", Binaries: []string{"netpol"},
+		Sources: []string{"netpol", "cmd/netpol"},
+	},
 	pinned("metrics-server", Cluster, "-X "+clientVersion+"=v0.9.0", "metrics-server"),
 	pinned("prometheus-adapter", Cluster, "", "prometheus-adapter"),
+	{
+		Name: "vpa-recommender", Dir: "toolchain/vpa-recommender", Package: "tool",
+		Binaries: []string{"vpa-recommender"}, Module: "k8s.io/autoscaler/vertical-pod-autoscaler",
+		Assets: []string{"deploy/vpa-v1-crd-gen.yaml"},
+	},
 	{Name: "otelcol-contrib", Dir: "toolchain/otelcol-contrib", Package: ".", Binaries: []string{"otelcol-contrib"}},
 	pinned("loki", Cluster, "-X github.com/grafana/loki/v3/pkg/util/build.Version=3.7.8", "loki"),
+	{
+		Name: "envoy-gateway", Dir: "toolchain/envoy-gateway", Package: "tool", Binaries: []string{"envoy-gateway"},
+		LDFlags: "-X " + envoyGateway + "/internal/cmd/version.envoyGatewayVersion=v1.9.1",
+		Module:  envoyGateway,
+		Assets:  []string{gatewayCRDs + "gatewayapi-crds.yaml", gatewayCRDs + "generated/*.yaml"},
+	},
 	pinned("pulumi", Deploy, "-X "+pulumiVersion+"=3.259.0", "pulumi"),
 	pinned("pulumi-language-go", Deploy, "", "pulumi-language-go"),
 	plugin("kubernetes"),
@@ -93,6 +112,7 @@ var Tools = []Tool{
 	pinned("golangci-lint", Check, "", "golangci-lint"),
 	pinned("actionlint", Check, "", "actionlint"),
 	pinned("kube-score", Check, "", "kube-score"),
+	pinned("cosign", Check, "", "cosign"),
 }
 
 // For returns the tools of a purpose.

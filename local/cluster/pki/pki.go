@@ -53,8 +53,14 @@ func Execute(r topology.Region) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureKey(filepath.Join(dir, "service-accounts.key")); err != nil {
+	edge, err := ensureAuthority(dir, "envoy-gateway-ca")
+	if err != nil {
 		return err
+	}
+	for _, name := range []string{"service-accounts.key", "envoy-gateway-hmac.key"} {
+		if err := ensureKey(filepath.Join(dir, name)); err != nil {
+			return err
+		}
 	}
 	return errors.Join(
 		ca.ensure("apiserver", subject{commonName: "kube-apiserver", hosts: apiServerHosts(r)}),
@@ -62,6 +68,8 @@ func Execute(r topology.Region) error {
 		frontProxy.ensure("front-proxy-client", client("front-proxy-client")),
 		ca.ensure("metrics-server", subject{commonName: "metrics-server",
 			hosts: []string{"metrics-server.kube-system.svc"}}),
+		edge.ensure("envoy-gateway", subject{commonName: "envoy-gateway", hosts: []string{"envoy-gateway"}}),
+		edge.ensure("envoy", client("envoy")),
 		ca.ensureKubeconfig(r, "admin", client("kubernetes-admin", "system:masters")),
 		ca.ensureKubeconfig(r, "controller-manager", client("system:kube-controller-manager")),
 		ca.ensureKubeconfig(r, "scheduler", client("system:kube-scheduler")),

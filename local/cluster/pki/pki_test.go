@@ -20,27 +20,31 @@ func TestCertificatesAreSignedForTheirUse(t *testing.T) {
 	if err := Execute(r); err != nil {
 		t.Fatal(err)
 	}
-	ca, _, err := readPair(r.Path("pki", "ca"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(ca)
 	cases := []struct {
 		name, host string
 		usage      x509.ExtKeyUsage
+		authority  string
 	}{
-		{"apiserver", r.ControlPlane, x509.ExtKeyUsageServerAuth},
-		{"apiserver", "kubernetes.default.svc", x509.ExtKeyUsageServerAuth},
-		{"kubelet-" + r.Nodes[0].Name, r.Nodes[0].Address, x509.ExtKeyUsageServerAuth},
-		{"metrics-server", "metrics-server.kube-system.svc", x509.ExtKeyUsageServerAuth},
-		{"admin", "", x509.ExtKeyUsageClientAuth},
+		{"apiserver", r.ControlPlane, x509.ExtKeyUsageServerAuth, "ca"},
+		{"apiserver", "kubernetes.default.svc", x509.ExtKeyUsageServerAuth, "ca"},
+		{"kubelet-" + r.Nodes[0].Name, r.Nodes[0].Address, x509.ExtKeyUsageServerAuth, "ca"},
+		{"metrics-server", "metrics-server.kube-system.svc", x509.ExtKeyUsageServerAuth, "ca"},
+		{"admin", "", x509.ExtKeyUsageClientAuth, "ca"},
+		// The name that Envoys look for, wherever they connect to.
+		{"envoy-gateway", "envoy-gateway", x509.ExtKeyUsageServerAuth, "envoy-gateway-ca"},
+		{"envoy", "", x509.ExtKeyUsageClientAuth, "envoy-gateway-ca"},
 	}
 	for _, c := range cases {
 		cert, _, err := readPair(r.Path("pki", c.name))
 		if err != nil {
 			t.Fatal(err)
 		}
+		ca, _, err := readPair(r.Path("pki", c.authority))
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(ca)
 		opts := x509.VerifyOptions{Roots: roots, DNSName: c.host, KeyUsages: []x509.ExtKeyUsage{c.usage}}
 		if _, err := cert.Verify(opts); err != nil {
 			t.Errorf("%s for %q: %v", c.name, c.host, err)

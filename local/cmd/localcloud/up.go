@@ -13,6 +13,7 @@ import (
 	"agentstack/local/cluster/controlplane"
 	"agentstack/local/cluster/docker"
 	"agentstack/local/cluster/leftovers"
+	"agentstack/local/cluster/netpol"
 	"agentstack/local/cluster/network"
 	"agentstack/local/cluster/node"
 	"agentstack/local/cluster/pki"
@@ -103,6 +104,7 @@ func (r *run) cloud() error {
 		{"control plane", func(func(string, ...any)) error { return r.eachRegion(controlplane.Execute) }},
 		{"images", r.images},
 		{"Docker", func(func(string, ...any)) error { return docker.Execute(r.act) }},
+		{"network policies", func(func(string, ...any)) error { return r.eachRegion(netpol.Execute) }},
 		{"nodes", func(func(string, ...any)) error { return r.eachRegion(node.Execute) }},
 		{"DNS, storage, CloudNativePG", func(func(string, ...any)) error { return r.addons() }},
 	}
@@ -190,15 +192,29 @@ func (r *run) images(say func(string, ...any)) error {
 }
 
 func (r *run) addons() error {
-	manager, err := r.act.Binary("manager")
+	operator, err := r.assets("manager")
 	if err != nil {
 		return err
 	}
-	manifest, err := os.ReadFile(filepath.Join(filepath.Dir(manager), "..", "assets", "cnpg-1.28.0.yaml"))
+	manifest, err := os.ReadFile(filepath.Join(operator, "cnpg-1.28.0.yaml"))
 	if err != nil {
 		return fmt.Errorf("read CloudNativePG's manifest: %w", err)
 	}
+	upstream := addons.Upstream{CloudNativePG: string(manifest)}
+	for _, binary := range []string{"vpa-recommender", "envoy-gateway"} {
+		folder, err := r.assets(binary)
+		if err != nil {
+			return err
+		}
+		upstream.Definitions = append(upstream.Definitions, folder)
+	}
 	return r.eachRegion(func(c action.Context, region topology.Region) error {
-		return addons.Execute(c, region, string(manifest))
+		return addons.Execute(c, region, upstream)
 	})
+}
+
+// assets returns the folder of the files that a tool's module brings.
+func (r *run) assets(binary string) (string, error) {
+	path, err := r.act.Binary(binary)
+	return filepath.Join(filepath.Dir(path), "..", "assets"), err
 }
