@@ -10,7 +10,7 @@ CACHE := $(or $(AGENTSTACK_CACHE),/var/cache/agentstack)
 # Tests find the programs of the toolchain here.
 export AGENTSTACK_TOOLS := $(CACHE)/test-tools
 
-.PHONY: help up down status reset preview policy deps test test-program test-app test-local test-race e2e chaos check golden deploy reference bench-program bench-app
+.PHONY: help up down status reset preview policy deps test test-program test-app test-local test-race test-acme e2e rollout chaos check golden deploy reference bench-program bench-app
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,7 +38,7 @@ policy: ## judge the previews of all stacks by the policy pack
 deps: ## install the Debian packages and build the programs that the tests need
 	@bin/localcloud deps
 	@bin/localcloud tools $(AGENTSTACK_TOOLS) etcd kube-apiserver kube-controller-manager kubectl registry pulumi pulumi-language-go \
-		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw postgresql kube-score
+		prometheus promtool alertmanager amtool kube-state-metrics loki otelcol-contrib versitygw postgresql kube-score cosign
 
 test: deps ## all tests but the end-to-end ones
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-program test-app test-local
@@ -54,9 +54,16 @@ test-local:
 test-race: deps ## what runs concurrently in the API, under the race detector
 	cd app && CGO_ENABLED=1 go test -race -count 1 ./account ./agent ./knowledge ./internal/http ./internal/llm ./internal/token
 
+test-acme: deps ## give what the program registers for Let's Encrypt to a real cert-manager
+	cd tests/acme && go test -count 1 -timeout 15m -v .
+
 e2e: ## deploy to a local cloud of its own, break it in every way, destroy it
 	@bin/localcloud deps
-	AGENTSTACK_INSTANCE=e2e go test ./tests/e2e -tags e2e -count 1 -timeout 60m -v
+	AGENTSTACK_INSTANCE=e2e go test ./tests/e2e -tags e2e -count 1 -timeout 75m -v -run TestLocalCloud
+
+rollout: ## change everything about the API on a local cloud of its own, under load, and measure
+	@bin/localcloud deps
+	AGENTSTACK_INSTANCE=rollout go test ./tests/e2e -tags e2e -count 1 -timeout 2h -v -run TestRollout
 
 chaos: ## break a local cloud of its own under writes, and measure: CHAOS_RUNS=3, CHAOS_FAULTS=regular expression
 	@bin/localcloud deps

@@ -91,6 +91,21 @@ spec:
   parentRefs: [{name: edge, sectionName: https}]
   rules: [{matches: [{path: {type: PathPrefix, value: /v1}}]}]
 `)
+	anyPath = route.with("spec.rules[0].matches[0].path.value", "/",
+		"spec.rules[0].backendRefs", []any{map[string]any{"name": "api"}})
+	refused = kube(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: refused, namespace: ai-agent}
+spec:
+  parentRefs: [{name: edge, sectionName: https}]
+  rules:
+  - matches:
+    - {path: {type: PathPrefix, value: /metrics}}
+    - {path: {type: PathPrefix, value: /livez}}
+    - {path: {type: PathPrefix, value: /ready}}
+    filters: [{type: ExtensionRef}]
+`)
 	service = kube(`
 apiVersion: v1
 kind: Service
@@ -129,6 +144,22 @@ var routeExamples = []example{
 		wants: []string{`"/ready" routes /ready`}},
 	{rule: "route-no-internal-paths", name: "no match", objects: []object{route.with("spec.rules[0].matches", remove)},
 		wants: []string{"matches: is missing"}},
+	{rule: "route-no-internal-paths", name: "everything but what another route answers",
+		objects: []object{anyPath, refused}},
+	{rule: "route-no-internal-paths", name: "everything with nothing refused", objects: []object{anyPath},
+		wants: []string{`"/" routes /metrics`}},
+	{rule: "route-no-internal-paths", name: "one path not refused", objects: []object{anyPath,
+		refused.with("spec.rules[0].matches[2].path.value", "/readyz")}, wants: []string{`"/" routes /ready`}},
+	{rule: "route-no-internal-paths", name: "refused on another listener", objects: []object{anyPath,
+		refused.with("spec.parentRefs[0].sectionName", "http")}, wants: []string{`"/" routes /metrics`}},
+	{rule: "route-no-internal-paths", name: "refused for another host", objects: []object{anyPath,
+		refused.with("spec.hostnames", []any{"other.example.com"})}, wants: []string{`"/" routes /metrics`}},
+	{rule: "route-no-internal-paths", name: "refused with a header alone", objects: []object{anyPath,
+		refused.with("spec.rules[0].matches[0].headers", []any{map[string]any{"name": "X"}})},
+		wants: []string{`"/" routes /metrics`}},
+	{rule: "route-no-internal-paths", name: "not refused but routed", objects: []object{anyPath,
+		refused.with("spec.rules[0].backendRefs", []any{map[string]any{"name": "api"}})},
+		wants: []string{`"/" routes /metrics`, `"/metrics" routes`, `"/livez" routes`, `"/ready" routes`}},
 
 	{rule: "service-internal", name: "ClusterIP", objects: []object{service}},
 	{rule: "service-internal", name: "LoadBalancer", objects: []object{service.with("spec.type", "LoadBalancer")},

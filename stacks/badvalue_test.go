@@ -214,6 +214,50 @@ func TestBadValueIsRefused(t *testing.T) {
 			"local", "api.nodeType", "a b",
 			`api.nodeType: Invalid value: "a b"`,
 		},
+		"no host": {
+			"local", "edge.host", nil,
+			`edge.host: Required value: give the name that clients ask for`,
+		},
+		"bad host": {
+			"local", "edge.host", "api_example",
+			`edge.host: Invalid value: "api_example"`,
+		},
+		"host beside the domain": {
+			"staging", "edge.host", "api.example.com",
+			`edge.host: Forbidden: aws.domain is the name of the stack`,
+		},
+		"unknown issuer": {
+			"local", "edge.issuer", "zerossl",
+			`edge.issuer: Unsupported value: "zerossl": supported values: "local", "letsencrypt",`,
+		},
+		"issuer beside that of AWS": {
+			"staging", "edge.issuer", "letsencrypt",
+			`edge.issuer: Forbidden: with aws, clients see a certificate of ACM`,
+		},
+		"origin without a scheme": {
+			"local", "edge.corsOrigins", []any{"https://a.example.com", "app.example.com"},
+			`edge.corsOrigins[1]: Invalid value: "app.example.com": must be a scheme and a host`,
+		},
+		"any origin": {
+			"local", "edge.corsOrigins", []any{"*"},
+			`edge.corsOrigins[0]: Invalid value: "*"`,
+		},
+		"negative rate": {
+			"local", "edge.rateLimit", -1,
+			`edge.rateLimit: Invalid value: -1: must be at least 1 and at most 100000 requests a second`,
+		},
+		"more connections than memory": {
+			"local", "edge.connectionLimit", 100000,
+			`edge.connectionLimit: Invalid value: 100000: must be at least 1 and at most 4000`,
+		},
+		"more than all of the traffic for the canary": {
+			"local", "api.canary.weight", 101,
+			`api.canary.weight: Invalid value: 101: must be at least 1 and at most 50`,
+		},
+		"negative share of the canary": {
+			"local", "api.canary.weight", -10,
+			`api.canary.weight: Invalid value: -10`,
+		},
 		"negative instances": {
 			"local", "postgres.instances", -1,
 			`postgres.instances: Invalid value: -1: must be at least 1`,

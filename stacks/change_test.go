@@ -16,6 +16,10 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		cluster    = "kubernetes:postgresql.cnpg.io/v1:Cluster ai-agent-db-us-east-1"
 		autoscaler = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler ai-agent-api-us-east-1"
 	)
+	const (
+		envoy = "kubernetes:gateway.envoyproxy.io/v1alpha1:"
+		edge  = "ai-agent-api-us-east-1"
+	)
 	redis := []string{
 		"kubernetes:apps/v1:StatefulSet ai-agent-redis-us-east-1-follower",
 		"kubernetes:apps/v1:StatefulSet ai-agent-redis-us-east-1-leader",
@@ -31,6 +35,14 @@ func TestChangeTouchesOnlyWhatItConcerns(t *testing.T) {
 		"models":               {"models.embeddingModel", nil, []string{deployment, configMap}},
 		"replicas at least":    {"api.minReplicas", 5, []string{autoscaler}},
 		"replicas at most":     {"api.maxReplicas", 30, []string{autoscaler}},
+		"rate of requests": {"edge.rateLimit", 50, []string{
+			envoy + "BackendTrafficPolicy " + edge, envoy + "BackendTrafficPolicy " + edge + "-ws",
+			envoy + "EnvoyPatchPolicy " + edge + "-edge",
+		}},
+		"connections": {"edge.connectionLimit", 500, []string{envoy + "ClientTrafficPolicy " + edge + "-edge"}},
+		"origins": {"edge.corsOrigins", []any{"https://b.example.com"}, []string{
+			envoy + "SecurityPolicy " + edge + "-edge",
+		}},
 		"Redis memory":         {"redis.maxMemory", "256Mi", redis},
 		"PostgreSQL parameter": {"postgres.parameters", map[string]any{"work_mem": "4MB"}, []string{cluster}},
 	}
@@ -121,5 +133,21 @@ func TestRecovery(t *testing.T) {
 		if got := len(step.after.OfType("kubernetes:postgresql.cnpg.io/v1:Cluster")); got != step.databases {
 			t.Errorf("%s: %d databases, want %d", step.name, got, step.databases)
 		}
+	}
+}
+
+// TestChangedHost gives the certificate the new name, and keeps the authority that clients know.
+func TestChangedHost(t *testing.T) {
+	before := pulumitest.UpRevealed(t, Deploy, stackConfig(t, EnvironmentLocal))
+	config := edit(t, stackConfig(t, EnvironmentLocal), "edge.host", "api.example.org")
+	after := pulumitest.UpRevealed(t, Deploy, config)
+	value := func(recording *pulumitest.Recording, key string) any {
+		return recording.Find(t, "kubernetes:core/v1:Secret", "ai-agent-api-local-1-tls").At("data", key)
+	}
+	if value(before, "tls.crt") == value(after, "tls.crt") {
+		t.Error("the certificate still has the old name")
+	}
+	if authority := value(before, "ca.crt"); authority == nil || authority != value(after, "ca.crt") {
+		t.Error("the authority is another one")
 	}
 }

@@ -35,6 +35,8 @@ type Config struct {
 	Image apiservice.ImageSettings `json:"image"`
 	// API configures the API of each region.
 	API apiservice.Settings `json:"api"`
+	// Edge says how the API of each region is reached from outside.
+	Edge Edge `json:"edge"`
 	// Postgres configures the database of each region.
 	Postgres Postgres `json:"postgres"`
 	// Redis configures the cache of each region.
@@ -59,6 +61,25 @@ type Region struct {
 	KubeContext string `json:"kubeContext"`
 	// EKS makes the region's cluster in AWS. Not together with KubeContext.
 	EKS *eks.Settings `json:"eks"`
+}
+
+// Edge configures the edge. A zero field stands for the default of apiservice.EdgeSettings.
+type Edge struct {
+	// Host is the DNS name that clients ask for. Required without aws; with it, aws.domain and the region's name in it
+	// are the names.
+	Host string `json:"host"`
+
+	apiservice.EdgeSettings
+}
+
+// edge configures the edge of a region. In AWS it has the name of the stack and that of the region.
+func (c Config) edge(target multiregion.Target) *apiservice.Edge {
+	edge := &apiservice.Edge{Hosts: []string{c.Edge.Host}, EdgeSettings: c.Edge.EdgeSettings}
+	if target.CertificateARN != nil {
+		edge.Hosts = []string{target.Host, target.RegionHost}
+		edge.CertificateARN = target.CertificateARN
+	}
+	return edge
 }
 
 // ObjectStore configures the S3 gateway of a stack without a cloud.
@@ -149,6 +170,9 @@ type secrets struct {
 	// signupToken is the bearer token with which tenants sign up; the stack's output signupToken shows it. Empty:
 	// nobody can. Default: generated once.
 	signupToken pulumi.StringInput
+	// signingKey signs the images: a private key on the curve P-256 in PEM, in the form of PKCS #8 and not encrypted.
+	// Default: generated once.
+	signingKey pulumi.StringInput
 	// registryPassword is that of image.username. Required with image.username.
 	registryPassword pulumi.StringInput
 	// alertWebhookURL takes the alerts, as Alertmanager's webhook sends them. Required in staging and production.

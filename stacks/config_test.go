@@ -10,12 +10,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"agentstack/internal/pulumitest"
+	"agentstack/internal/supplychain"
 )
 
 const (
 	fullConfigKey   = "agentstack:config"
 	fullKeysKey     = "agentstack:providerKeys"
 	fullJWTKey      = "agentstack:jwtKeys"
+	fullSigningKey  = "agentstack:signingKey"
 	fullTokenKey    = "agentstack:signupToken"
 	fullPasswordKey = "agentstack:registryPassword"
 	fullWebhookKey  = "agentstack:alertWebhookUrl"
@@ -155,6 +157,10 @@ func TestBadSecretIsRefused(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("k", 32)
+	key, err := supplychain.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		damage func(*pulumitest.Config)
 		want   string
@@ -187,6 +193,14 @@ func TestBadSecretIsRefused(t *testing.T) {
 		"plain signing key": {
 			func(config *pulumitest.Config) { config.Values[fullJWTKey] = long },
 			"agentstack:jwtKeys: Forbidden: must not be stored in plain text",
+		},
+		"plain key of images": {
+			func(config *pulumitest.Config) { config.Values[fullSigningKey] = key },
+			"agentstack:signingKey: Forbidden: must not be stored in plain text",
+		},
+		"no key of images": {
+			secret(fullSigningKey, "sk-private"),
+			"agentstack:signingKey: Forbidden: ",
 		},
 		"plain token": {
 			func(config *pulumitest.Config) { config.Values[fullTokenKey] = long },

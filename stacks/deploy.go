@@ -12,6 +12,7 @@ import (
 	"agentstack/components/apiservice"
 	"agentstack/components/hapostgres"
 	"agentstack/components/multiregion"
+	"agentstack/internal/supplychain"
 )
 
 const (
@@ -20,6 +21,9 @@ const (
 	// appName is the name of the API and of its images.
 	appName = "ai-agent-api"
 )
+
+// attach signs images. Tests, which have no registry, take another one.
+var attach apiservice.Attach = supplychain.Attach
 
 // Deploy registers everything that the stack consists of. Nothing is registered when its configuration is
 // bad.
@@ -36,13 +40,17 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	key, err := apiservice.NewSigningKey(ctx, "image-signing", config.secrets.signingKey)
+	if err != nil {
+		return err
+	}
 	deployment := deployment{config: config, primaries: map[string]*hapostgres.HaPostgres{}}
 	deployed, err := multiregion.New(ctx, "ai-agent", multiregion.Args{
 		Primary: config.PrimaryRegion,
 		Regions: regions,
 		AWS:     cloud,
 		Prepare: func(shared multiregion.Shared) (err error) {
-			deployment.images, err = buildImages(ctx, config, shared)
+			deployment.images, err = buildImages(ctx, config, shared, key)
 			return err
 		},
 		Deploy: deployment.region,
@@ -51,6 +59,7 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	ctx.Export("image", deployment.images.api)
+	ctx.Export("imagePublicKey", key.Public)
 	ctx.Export("primaryRegion", pulumi.String(config.PrimaryRegion))
 	ctx.Export("regions", deployed.Outputs)
 	ctx.Export("signupToken", deployment.primaryAPI.SignupToken)
@@ -115,7 +124,8 @@ type images struct {
 	mock pulumi.StringInput
 }
 
-func buildImages(ctx *pulumi.Context, config Config, shared multiregion.Shared) (images, error) {
+func buildImages(ctx *pulumi.Context, config Config, shared multiregion.Shared, key *apiservice.SigningKey,
+) (images, error) {
 	repository, login := registry(config, shared)
 	build := func(name, target, tag string) (pulumi.StringInput, error) {
 		return apiservice.NewImage(ctx, name, apiservice.ImageArgs{
@@ -125,6 +135,8 @@ func buildImages(ctx *pulumi.Context, config Config, shared multiregion.Shared) 
 			Repository:   repository,
 			Login:        login,
 			BuildNetwork: config.Image.BuildNetwork,
+			Key:          key,
+			Attach:       attach,
 		})
 	}
 	api, err := build(appName, "agentd", config.Environment)

@@ -18,6 +18,7 @@ const (
 	providerKeysKey     = "providerKeys"
 	jwtKeysKey          = "jwtKeys"
 	signupTokenKey      = "signupToken"
+	signingKeyKey       = "signingKey"
 	registryPasswordKey = "registryPassword"
 	alertWebhookURLKey  = "alertWebhookUrl"
 )
@@ -34,7 +35,8 @@ func LoadConfig(ctx *pulumi.Context) (Config, error) {
 	loaded, problems := decode([]byte(raw))
 	var badSecrets field.ErrorList
 	loaded.secrets, badSecrets = readSecrets(ctx)
-	problems = merge(problems, slices.Concat(loaded.validate(), badSecrets, checkSecrets(ctx, loaded)))
+	problems = merge(problems, slices.Concat(loaded.validate(),
+		loaded.validateHosts(".", ctx.Stack()), badSecrets, checkSecrets(ctx, loaded)))
 	if len(problems) > 0 {
 		return Config{}, fmt.Errorf("check configuration of stack %s, %d problem(s):\n%w",
 			ctx.Stack(), len(problems), join(problems))

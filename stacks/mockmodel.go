@@ -54,7 +54,7 @@ func newMockModel(ctx *pulumi.Context, name string, args mockModelArgs,
 		return nil, fmt.Errorf("register PodDisruptionBudget of %s: %w", name, err)
 	}
 	clients := []kube.Traffic{{
-		Peers: []kube.Peer{{Pods: kube.Selector(appName)}},
+		Peers: []kube.Peer{{Pods: kube.Selector(appName)}, {Pods: kube.Selector(appName + "-canary")}},
 		Ports: []kube.Port{{Number: mockPort}},
 	}}
 	err = kube.NewNetworkPolicy(ctx, name, args.metadata(), kube.Selector(mockName), clients, nil, parent)

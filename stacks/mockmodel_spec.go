@@ -87,6 +87,10 @@ func mockContainer(args mockModelArgs) *corev1.ContainerArgs {
 		LivenessProbe:   probe,
 		Resources:       resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),
+		// Nodes learn of the end a moment after the process does.
+		Lifecycle: &corev1.LifecycleArgs{
+			PreStop: &corev1.LifecycleHandlerArgs{Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(5)}},
+		},
 	}
 }
 

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -61,6 +62,7 @@ func (d *deployment) region(ctx *pulumi.Context, target multiregion.Target, pare
 		Namespace:     monitoringNamespace,
 		NodeNamespace: nodeNamespace,
 		AppNamespace:  namespace,
+		EdgeNamespace: kube.EdgeNamespace,
 		Region:        target.Region,
 		Environment:   d.config.Environment,
 		AlertWebhook:  d.config.secrets.alertWebhookURL,
@@ -72,7 +74,10 @@ func (d *deployment) region(ctx *pulumi.Context, target multiregion.Target, pare
 	if err != nil {
 		return multiregion.Deployment{}, err
 	}
+	host := cmp.Or(target.RegionHost, d.config.Edge.Host)
 	deployed := multiregion.Deployment{Outputs: pulumi.Map{
+		"url":        pulumi.String("https://" + host),
+		"ca":         api.CA,
 		"namespace":  pulumi.String(api.Namespace),
 		"service":    pulumi.String(api.ServiceName),
 		"database":   pulumi.String(data.postgres.URL),
@@ -181,18 +186,16 @@ func (d *deployment) newAPI(ctx *pulumi.Context, target multiregion.Target, data
 		ProviderKeys: d.config.secrets.providerKeys,
 		JWTKeys:      d.config.secrets.jwtKeys,
 		SignupToken:  d.config.secrets.signupToken,
+		Edge:         d.config.edge(target),
 		Settings:     d.config.API,
 	}
-	if target.CertificateARN != nil {
-		args.Ingress = &apiservice.Ingress{
-			Hosts:          []string{target.Host, target.RegionHost},
-			CertificateARN: target.CertificateARN,
-		}
-	}
+	opts := []pulumi.ResourceOption{parent, afterData}
 	if !target.Primary {
 		args.JWTKeys, args.SignupToken = d.primaryAPI.JWTKeys, d.primaryAPI.SignupToken
+		// An image that the primary region's canary refuses goes nowhere else.
+		opts = append(opts, pulumi.DependsOn([]pulumi.Resource{d.primaryAPI}))
 	}
-	api, err := apiservice.New(ctx, appName+"-"+target.Region, args, parent, afterData)
+	api, err := apiservice.New(ctx, appName+"-"+target.Region, args, opts...)
 	if target.Primary {
 		d.primaryAPI = api
 	}

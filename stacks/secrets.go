@@ -7,6 +7,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"agentstack/components/apiservice"
 )
 
 const (
@@ -27,6 +29,7 @@ func readSecrets(ctx *pulumi.Context) (secrets, field.ErrorList) {
 	}
 	found := secrets{
 		signupToken:      read(signupTokenKey),
+		signingKey:       read(signingKeyKey),
 		registryPassword: read(registryPasswordKey),
 		alertWebhookURL:  read(alertWebhookURLKey),
 	}
@@ -46,6 +49,9 @@ func readSecrets(ctx *pulumi.Context) (secrets, field.ErrorList) {
 	if value, _ := ctx.GetConfig(configNamespace + ":" + signupTokenKey); value != "" && len(value) < minSignupToken {
 		problems = append(problems, field.Forbidden(secretPath(signupTokenKey), fmt.Sprintf(
 			"has %d characters: give at least %d, or none, so that nobody can sign up", len(value), minSignupToken)))
+	}
+	if value, given := ctx.GetConfig(configNamespace + ":" + signingKeyKey); given {
+		problems = append(problems, apiservice.ValidateSigningKey(secretPath(signingKeyKey), value)...)
 	}
 	return found, problems
 }
@@ -100,6 +106,7 @@ func checkSecrets(ctx *pulumi.Context, c Config) field.ErrorList {
 	check(providerKeysKey, c.secrets.providerKeys != nil, false, "")
 	check(jwtKeysKey, c.secrets.jwtKeys != nil, false, "")
 	check(signupTokenKey, c.secrets.signupToken != nil, false, "")
+	check(signingKeyKey, c.secrets.signingKey != nil, false, "")
 	check(registryPasswordKey, c.secrets.registryPassword != nil, c.Image.Username != "", "image.username needs it")
 	check(alertWebhookURLKey, c.secrets.alertWebhookURL != nil, c.cloud(), "alerts need a webhook that takes them")
 	return problems

@@ -28,6 +28,7 @@ func (c Config) validate() field.ErrorList {
 	problems = append(problems, c.validateCloud(field.NewPath("aws"))...)
 	problems = append(problems, c.validateImage(field.NewPath("image"))...)
 	problems = append(problems, c.API.Validate(field.NewPath("api"))...)
+	problems = append(problems, c.validateEdge(field.NewPath("edge"))...)
 	problems = append(problems, c.validatePostgres(field.NewPath("postgres"))...)
 	problems = append(problems, c.redisArgs("any").Validate(field.NewPath("redis"))...)
 	problems = append(problems, c.validateModels(field.NewPath("models"))...)
@@ -63,6 +64,22 @@ func (c Config) validateImage(path *field.Path) field.ErrorList {
 	}
 	if c.Image.Username != "" {
 		problems = append(problems, field.Forbidden(path.Child("username"), detail))
+	}
+	return problems
+}
+
+// validateEdge wants a host where the cloud has no domain, and the load balancer's certificate where it has one.
+func (c Config) validateEdge(path *field.Path) field.ErrorList {
+	problems := c.Edge.Validate(path)
+	if !c.cloud() {
+		return append(apiservice.ValidateHost(path.Child("host"), c.Edge.Host), problems...)
+	}
+	if c.Edge.Host != "" {
+		problems = append(problems, field.Forbidden(path.Child("host"), "aws.domain is the name of the stack"))
+	}
+	if issuer := c.Edge.Issuer; issuer != "" && issuer != apiservice.IssuerLocal {
+		problems = append(problems, field.Forbidden(path.Child("issuer"),
+			"with aws, clients see a certificate of ACM: leave it at local"))
 	}
 	return problems
 }

@@ -9,7 +9,6 @@ import (
 	autoscalingv2 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/autoscaling/v2"
 	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
-	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -34,8 +33,11 @@ type ApiService struct {
 	Namespace string
 	// JWTKeys and SignupToken are those in use, for standbys and for whoever signs tenants up. Both are secret.
 	JWTKeys, SignupToken pulumi.StringOutput
-	// Hostname is the DNS name of the load balancer. Set only with Args.Ingress.
+	// Hostname is the address of the edge, in a cloud the DNS name of its load balancer. Set only with Args.Edge.
 	Hostname pulumi.StringOutput
+	// CA is the authority, in PEM, by which clients of the edge verify it: "" if it is a public one. Set only with
+	// Args.Edge.
+	CA pulumi.StringOutput
 }
 
 // New registers the API: its configuration, a Job that migrates the database, and, once that has succeeded,
@@ -46,6 +48,13 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("validate arguments of %s: %w", name, err)
 	}
 	args.Settings, args.Models = args.withDefaults(), args.Models.withDefaults()
+	// Clients come to a standby when the primary region is lost: until then there is no traffic to judge by.
+	args.Canary.Enabled = args.Canary.Enabled && !args.Standby
+	if args.Edge != nil {
+		edge := *args.Edge
+		edge.EdgeSettings = edge.withDefaults()
+		args.Edge = &edge
+	}
 	service := &ApiService{ServiceName: appName, Namespace: args.Namespace}
 	if err := ctx.RegisterComponentResource(typeToken, name, service, opts...); err != nil {
 		return nil, fmt.Errorf("register component %s: %w", name, err)
@@ -64,14 +73,13 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		"serviceName": pulumi.String(service.ServiceName),
 		"namespace":   pulumi.String(service.Namespace),
 	}
-	if args.Ingress != nil {
-		edge, err := networkingv1.NewIngress(ctx, name, ingressArgs(args), r.parent,
-			pulumi.DependsOn([]pulumi.Resource{workload}))
+	if args.Edge != nil {
+		edge, err := r.newEdge(workload)
 		if err != nil {
-			return nil, fmt.Errorf("register Ingress of %s: %w", name, err)
+			return nil, fmt.Errorf("register edge of %s: %w", name, err)
 		}
-		service.Hostname = hostname(edge)
-		outputs["hostname"] = service.Hostname
+		service.Hostname, service.CA = edge.hostname, edge.authority
+		outputs["hostname"], outputs["ca"] = service.Hostname, service.CA
 	}
 	if err := ctx.RegisterResourceOutputs(service, outputs); err != nil {
 		return nil, fmt.Errorf("register outputs of %s: %w", name, err)
@@ -105,7 +113,10 @@ func (r registration) register(credentials credentials) (pulumi.Resource, error)
 		return nil, err
 	}
 	references := references{configMap: config.Metadata.Name(), secret: secret.Metadata.Name()}
-	deployment, err := appsv1.NewDeployment(r.ctx, r.name, deploymentArgs(r.args, references), r.parent,
+	if before, err = r.canary(references, before); err != nil {
+		return nil, err
+	}
+	deployment, err := appsv1.NewDeployment(r.ctx, r.name, deploymentArgs(r.args, appName, references), r.parent,
 		pulumi.DependsOn([]pulumi.Resource{before}))
 	if err != nil {
 		return nil, fmt.Errorf("register Deployment: %w", err)
@@ -115,12 +126,18 @@ func (r registration) register(credentials credentials) (pulumi.Resource, error)
 	if err != nil {
 		return nil, fmt.Errorf("register HorizontalPodAutoscaler: %w", err)
 	}
+	if r.args.RecommendResources {
+		if _, err := kube.NewCustomResource(r.ctx, r.name, recommendation(r.args), r.parent,
+			pulumi.DependsOn([]pulumi.Resource{deployment})); err != nil {
+			return nil, err
+		}
+	}
 	budget := kube.OneAtATime(metadata(r.args, appName), kube.Selector(appName))
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, budget, r.parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget: %w", err)
 	}
 	// A Service counts as created when it has a ready endpoint, so it comes after the pods.
-	service, err := corev1.NewService(r.ctx, r.name, serviceArgs(r.args), r.parent,
+	service, err := corev1.NewService(r.ctx, r.name, serviceArgs(r.args, appName), r.parent,
 		pulumi.DependsOn([]pulumi.Resource{deployment}))
 	if err != nil {
 		return nil, fmt.Errorf("register Service: %w", err)

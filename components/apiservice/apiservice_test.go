@@ -74,12 +74,19 @@ func standbyArgs() apiservice.Args {
 	return args
 }
 
-func ingressArgs() apiservice.Args {
+func edgeArgs() apiservice.Args {
 	args := validArgs()
-	args.Ingress = &apiservice.Ingress{
-		Hosts:          []string{"api.example.com", "eu-west-1.api.example.com"},
-		CertificateARN: pulumi.String("arn:aws:acm:eu-west-1:123456789012:certificate/0"),
+	args.Edge = &apiservice.Edge{
+		Hosts:        []string{"api.example.com"},
+		EdgeSettings: apiservice.EdgeSettings{CORSOrigins: []string{"https://app.example.com"}},
 	}
+	return args
+}
+
+func balancedArgs() apiservice.Args {
+	args := edgeArgs()
+	args.Edge.Hosts = []string{"api.example.com", "eu-west-1.api.example.com"}
+	args.Edge.CertificateARN = pulumi.String("arn:aws:acm:eu-west-1:123456789012:certificate/0")
 	return args
 }
 
@@ -93,7 +100,7 @@ func TestStandby(t *testing.T) {
 
 func TestUnknownImageInPreview(t *testing.T) {
 	recording := pulumitest.Preview(t, func(ctx *pulumi.Context) error {
-		image, err := apiservice.NewImage(ctx, "ai-agent-api", validImageArgs())
+		image, err := newImage(ctx)
 		if err != nil {
 			return err
 		}
@@ -153,10 +160,24 @@ func TestBadArgumentsRegisterNothing(t *testing.T) {
 			a.Resources.Requests = kube.ResourceList{CPU: "3", Memory: "1Gi"}
 			a.Resources.Limits = kube.ResourceList{CPU: "2", Memory: "1Gi"}
 		}, []string{`resources.requests.cpu: Invalid value: "3": must be at most the limit of 2`}},
-		"ingress without its parts": {func(a *apiservice.Args) {
-			a.Ingress = &apiservice.Ingress{Hosts: []string{"API!"}}
+		"edge without hosts": {func(a *apiservice.Args) { a.Edge = &apiservice.Edge{} }, []string{
+			"edge.hosts: Required",
+		}},
+		"several of the edge": {func(a *apiservice.Args) {
+			*a = balancedArgs()
+			a.Edge.Hosts = []string{"API!", "api.example.com", "api.example.com", ""}
+			a.Edge.EdgeSettings = apiservice.EdgeSettings{
+				Issuer: "zerossl", RateLimit: -1, ConnectionLimit: 4001,
+				CORSOrigins: []string{"app.example.com", "https://*.example.com", "https://a.example.com/"},
+			}
 		}, []string{
-			`ingress.hosts[0]: Invalid value: "API!"`, "ingress.certificateARN: Required",
+			`edge.hosts[0]: Invalid value: "API!"`, `edge.hosts[2]: Duplicate value: "api.example.com"`,
+			"edge.hosts[3]: Required", `edge.issuer: Unsupported value: "zerossl"`,
+			"edge.issuer: Forbidden: clients see the certificate of the load balancer",
+			`edge.corsOrigins[0]: Invalid value: "app.example.com"`,
+			`edge.corsOrigins[1]: Invalid value: "https://*.example.com"`,
+			`edge.corsOrigins[2]: Invalid value: "https://a.example.com/"`,
+			"edge.rateLimit: Invalid value: -1", "edge.connectionLimit: Invalid value: 4001: must be at least 1",
 		}},
 		"secret in plain environment": {func(a *apiservice.Args) {
 			a.Env["JWT_KEYS"], a.Env["OWN_API_KEY"] = "a", "b"

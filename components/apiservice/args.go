@@ -39,18 +39,10 @@ type Args struct {
 	// SignupToken is the bearer token with which tenants sign up; empty: nobody can. Nil: generated once. A standby
 	// gets the primary region's.
 	SignupToken pulumi.StringInput
-	// Ingress makes the API reachable from the internet. Nil: only from inside the cluster.
-	Ingress *Ingress
+	// Edge makes the API reachable from outside. Nil: only from inside the cluster.
+	Edge *Edge
 
 	Settings
-}
-
-// Ingress is the edge on AWS: an application load balancer.
-type Ingress struct {
-	// Hosts are the DNS names that clients ask for, such as api.example.com. At least one.
-	Hosts []string
-	// CertificateARN is a certificate of ACM for Hosts, in the region of the cluster. Required.
-	CertificateARN pulumi.StringInput
 }
 
 // Redis is a Redis cluster as the API sees it.
@@ -82,6 +74,11 @@ type Settings struct {
 	NodeType string `json:"nodeType"`
 	// Env holds further environment variables, none of them secret.
 	Env map[string]string `json:"env"`
+	// Canary lets a new image prove itself on a part of the traffic. Default: off.
+	Canary Canary `json:"canary"`
+	// RecommendResources makes a VerticalPodAutoscaler that says what the pods would best request, and changes nothing.
+	// It needs that kind's definition and recommender in the cluster. Default: off.
+	RecommendResources bool `json:"recommendResources"`
 }
 
 const (
@@ -111,6 +108,7 @@ func (s Settings) withDefaults() Settings {
 	if s.CacheTTL == "" {
 		s.CacheTTL = "5m"
 	}
+	s.Canary = s.Canary.withDefaults()
 	return s
 }
 
@@ -132,15 +130,8 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	required(path.Child("redis", "secretName"), a.Redis.SecretName != nil, "give the Secret with the password")
 	required(path.Child("jwtKeys"), a.JWTKeys != nil || !a.Standby, "give those of the primary region")
 	required(path.Child("signupToken"), a.SignupToken != nil || !a.Standby, "give that of the primary region")
-	if a.Ingress != nil {
-		edge := path.Child("ingress")
-		required(edge.Child("certificateARN"), a.Ingress.CertificateARN != nil, "give the certificate for the host")
-		required(edge.Child("hosts"), len(a.Ingress.Hosts) > 0, "give the names that clients ask for")
-		for i, host := range a.Ingress.Hosts {
-			for _, detail := range validation.IsDNS1123Subdomain(host) {
-				problems = append(problems, field.Invalid(edge.Child("hosts").Index(i), host, detail))
-			}
-		}
+	if a.Edge != nil {
+		problems = append(problems, a.Edge.validate(path.Child("edge"))...)
 	}
 	problems = append(problems, a.Models.Validate(path.Child("models"))...)
 	problems = append(problems, a.Models.ValidateKeys(path.Child("providerKeys"), a.ProviderKeys)...)
@@ -162,6 +153,7 @@ func (s Settings) Validate(path *field.Path) field.ErrorList {
 	for _, detail := range validation.IsValidLabelValue(s.NodeType) {
 		problems = append(problems, field.Invalid(path.Child("nodeType"), s.NodeType, detail))
 	}
+	problems = append(problems, s.Canary.Validate(path.Child("canary"))...)
 	return append(problems, validateEnv(path.Child("env"), s.Env)...)
 }
 
@@ -184,7 +176,12 @@ func (s Settings) validateReplicas(path *field.Path) field.ErrorList {
 
 // Connections is how many connections to the database's pool all pods together keep at most, valid settings provided.
 func (s Settings) Connections() int {
-	return (s.withDefaults().MaxReplicas + surge) * connectionsPerPod
+	s = s.withDefaults()
+	pods := s.MaxReplicas + surge
+	if s.Canary.Enabled {
+		pods += s.canaryReplicas() + surge
+	}
+	return pods * connectionsPerPod
 }
 
 func validateEnv(path *field.Path, env map[string]string) field.ErrorList {

@@ -39,6 +39,25 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 	}
 }
 
+// TestRecommendationChangesNothing guards against two autoscalers that work against each other.
+func TestRecommendationChangesNothing(t *testing.T) {
+	const recommendation = "kubernetes:autoscaling.k8s.io/v1:VerticalPodAutoscaler"
+	args := validArgs()
+	if made := pulumitest.Up(t, register(args)).OfType(recommendation); len(made) != 0 {
+		t.Errorf("%d were made, unasked", len(made))
+	}
+	args.RecommendResources = true
+	recording := pulumitest.Up(t, register(args))
+	made := recording.OfType(recommendation)
+	if len(made) != 1 || made[0].At("spec", "updatePolicy", "updateMode") != "Off" {
+		t.Fatalf("made %v, want one that is off", made)
+	}
+	want := recording.OfType(deploymentType)[0].At("metadata", "name")
+	if got := made[0].At("spec", "targetRef", "name"); got != want {
+		t.Errorf("it looks at %v, want %v", got, want)
+	}
+}
+
 func TestAutoscalerScalesBetweenTheLimits(t *testing.T) {
 	args := validArgs()
 	for _, test := range []struct{ min, max, wantMin, wantMax int }{{0, 0, 3, 20}, {2, 6, 2, 6}, {5, 5, 5, 5}} {

@@ -40,12 +40,14 @@ type references struct {
 // deploymentArgs leaves the number of pods to the autoscaler: with spec.replicas, each update would set it back. A new
 // Deployment has one pod, until the autoscaler sees it.
 // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#replicas
-func deploymentArgs(args Args, refs references) *appsv1.DeploymentArgs {
+//
+// That of a canary has another name, and the judge in the autoscaler's place.
+func deploymentArgs(args Args, name string, refs references) *appsv1.DeploymentArgs {
 	return &appsv1.DeploymentArgs{
-		Metadata: metadata(args, appName).Args(),
+		Metadata: workload(args, name).Args(),
 		Spec: &appsv1.DeploymentSpecArgs{
 			RevisionHistoryLimit: pulumi.Int(5),
-			Selector:             kube.MatchLabels(kube.Selector(appName)),
+			Selector:             kube.MatchLabels(kube.Selector(name)),
 			Strategy: &appsv1.DeploymentStrategyArgs{
 				Type: pulumi.String("RollingUpdate"),
 				RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{
@@ -55,28 +57,28 @@ func deploymentArgs(args Args, refs references) *appsv1.DeploymentArgs {
 			},
 			Template: &corev1.PodTemplateSpecArgs{
 				Metadata: &metav1.ObjectMetaArgs{
-					Labels: kube.StringMap(kube.Labels(appName, "api", args.Region)),
+					Labels: kube.StringMap(workload(args, name).Labels),
 					Annotations: pulumi.ToStringMap(map[string]string{
 						"prometheus.io/scrape": "true",
 						"prometheus.io/port":   "8000",
 						"prometheus.io/path":   "/metrics",
 					}),
 				},
-				Spec: podSpec(args, refs),
+				Spec: podSpec(args, name, refs),
 			},
 		},
 	}
 }
 
-func podSpec(args Args, refs references) *corev1.PodSpecArgs {
+func podSpec(args Args, name string, refs references) *corev1.PodSpecArgs {
 	return &corev1.PodSpecArgs{
 		ServiceAccountName:            pulumi.String(appName),
 		AutomountServiceAccountToken:  pulumi.Bool(false),
 		EnableServiceLinks:            pulumi.Bool(false),
 		TerminationGracePeriodSeconds: pulumi.Int(int(terminationGrace.Seconds())),
 		SecurityContext:               kube.PodSecurity(user),
-		Affinity:                      kube.SpreadAcrossHosts(kube.Selector(appName)),
-		TopologySpreadConstraints:     kube.SpreadAcrossZones(kube.Selector(appName)),
+		Affinity:                      kube.SpreadAcrossHosts(kube.Selector(name)),
+		TopologySpreadConstraints:     kube.SpreadAcrossZones(kube.Selector(name)),
 		Tolerations:                   tolerations(args.NodeType),
 		Containers:                    corev1.ContainerArray{containerArgs(args, refs)},
 		Volumes:                       volumes(args),

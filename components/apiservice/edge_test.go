@@ -1,8 +1,10 @@
 package apiservice_test
 
 import (
-	"reflect"
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,140 +15,248 @@ import (
 )
 
 const (
-	ingressType       = "kubernetes:networking.k8s.io/v1:Ingress"
-	networkPolicyType = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+	gatewayAPI  = "kubernetes:gateway.networking.k8s.io/v1:"
+	envoyAPI    = "kubernetes:gateway.envoyproxy.io/v1alpha1:"
+	issuerType  = "kubernetes:cert-manager.io/v1:Issuer"
+	certManager = "kubernetes:cert-manager.io/v1:Certificate"
+	name        = "ai-agent-api-eu-west-1"
 )
 
-func TestIngress(t *testing.T) {
-	recording := pulumitest.Up(t, register(ingressArgs()))
-	recording.Golden(t, "ingress")
-	edge := recording.Find(t, ingressType, "ai-agent-api-eu-west-1")
-	var paths []string
-	rules, _ := edge.At("spec", "rules", 0, "http", "paths").([]any)
-	for i := range rules {
-		path, _ := edge.At("spec", "rules", 0, "http", "paths", i, "path").(string)
-		paths = append(paths, path)
-	}
-	if want := []string{"/v1", "/ws", "/docs", "/openapi.json", "/health"}; !slices.Equal(paths, want) {
-		t.Errorf("routes %v from outside, want %v", paths, want)
-	}
-	if edge.At("spec", "defaultBackend") != nil {
-		t.Error("every other path goes to a default backend")
-	}
-	pulumitest.Preview(t, register(ingressArgs()))
-}
-
-func TestLoadBalancer(t *testing.T) {
-	edge := pulumitest.Up(t, register(ingressArgs())).OfType(ingressType)[0]
-	for name, want := range map[string]string{
-		"scheme":           "internet-facing",
-		"target-type":      "ip",
-		"listen-ports":     `[{"HTTP":80},{"HTTPS":443}]`,
-		"ssl-redirect":     "443",
-		"certificate-arn":  "arn:aws:acm:eu-west-1:123456789012:certificate/0",
-		"healthcheck-path": "/ready",
-	} {
-		if got := edge.At("metadata", "annotations", "alb.ingress.kubernetes.io/"+name); got != want {
-			t.Errorf("%s = %v, want %s", name, got, want)
-		}
-	}
-	annotations, _ := edge.At("metadata", "annotations").(map[string]any)
-	for name, part := range map[string]string{
-		"ssl-policy":               "TLS13",
-		"load-balancer-attributes": "idle_timeout.timeout_seconds=300",
-		"target-group-attributes":  "deregistration_delay.timeout_seconds=55",
-	} {
-		if got, _ := annotations["alb.ingress.kubernetes.io/"+name].(string); !strings.Contains(got, part) {
-			t.Errorf("%s = %q, want %s in it", name, got, part)
-		}
+func TestEdge(t *testing.T) {
+	pulumitest.Up(t, register(edgeArgs())).Golden(t, "edge")
+	pulumitest.Preview(t, register(edgeArgs())).Golden(t, "edge-preview")
+	pulumitest.Up(t, register(balancedArgs())).Golden(t, "edge-balanced")
+	if found := pulumitest.Up(t, register(validArgs())).OfType(gatewayAPI + "Gateway"); len(found) > 0 {
+		t.Errorf("without an edge in the arguments there is %s", found[0].Name)
 	}
 }
 
-func TestHostname(t *testing.T) {
-	var known string
-	pulumitest.Up(t, func(ctx *pulumi.Context) error {
-		service, err := apiservice.New(ctx, "api", ingressArgs())
-		if err != nil {
-			return err
+// TestNothingIsOpenBeforeItIsClosed looks what comes after what.
+func TestNothingIsOpenBeforeItIsClosed(t *testing.T) {
+	recording := pulumitest.Up(t, register(edgeArgs()))
+	for resource, before := range map[string][]string{
+		gatewayAPI + "Gateway " + name: {
+			secretType + " " + name + "-tls", envoyAPI + "EnvoyProxy " + name + "-edge",
+			"kubernetes:core/v1:Service " + name,
+		},
+		gatewayAPI + "HTTPRoute " + name: {
+			gatewayAPI + "HTTPRoute " + name + "-refused", envoyAPI + "BackendTrafficPolicy " + name,
+			envoyAPI + "ClientTrafficPolicy " + name + "-edge", envoyAPI + "SecurityPolicy " + name + "-edge",
+		},
+		gatewayAPI + "HTTPRoute " + name + "-ws": {
+			gatewayAPI + "HTTPRoute " + name + "-refused", envoyAPI + "BackendTrafficPolicy " + name + "-ws",
+		},
+		gatewayAPI + "HTTPRoute " + name + "-refused": {
+			envoyAPI + "HTTPRouteFilter " + name + "-not-found", envoyAPI + "HTTPRouteFilter " + name + "-too-large",
+		},
+		envoyAPI + "EnvoyPatchPolicy " + name + "-edge": {
+			gatewayAPI + "HTTPRoute " + name, gatewayAPI + "HTTPRoute " + name + "-ws",
+		},
+	} {
+		resourceType, resourceName, _ := strings.Cut(resource, " ")
+		dependsOn := recording.Find(t, resourceType, resourceName).DependsOn
+		for _, earlier := range before {
+			if !slices.Contains(dependsOn, earlier) {
+				t.Errorf("%s does not wait for %s, only for %q", resource, earlier, dependsOn)
+			}
 		}
-		service.Hostname.ApplyT(func(hostname string) string {
-			known = hostname
-			return hostname
+	}
+	for resource, want := range map[string]string{"Gateway": "condition=Programmed"} {
+		gateway := recording.Find(t, gatewayAPI+resource, name)
+		if got := gateway.At("metadata", "annotations", "pulumi.com/waitFor"); got != want {
+			t.Errorf("%s waits for %v, want %s", resource, got, want)
+		}
+	}
+}
+
+func TestInternalPathsAreRefused(t *testing.T) {
+	refused := pulumitest.Up(t, register(edgeArgs())).Find(t, gatewayAPI+"HTTPRoute", name+"-refused")
+	for i, want := range []string{"/metrics", "/livez", "/ready"} {
+		if got := refused.At("spec", "rules", 0, "matches", i, "path", "value"); got != want {
+			t.Errorf("path %d is %v, want %s", i, got, want)
+		}
+	}
+	if got := refused.At("spec", "rules", 0, "filters", 0, "extensionRef", "name"); got != "ai-agent-not-found" {
+		t.Errorf("answered by %v", got)
+	}
+}
+
+func TestLargeBodiesAreRefused(t *testing.T) {
+	refused := pulumitest.Up(t, register(edgeArgs())).Find(t, gatewayAPI+"HTTPRoute", name+"-refused")
+	value, _ := refused.At("spec", "rules", 1, "matches", 0, "headers", 0, "value").(string)
+	// Envoy wants the whole value to match.
+	expression, err := regexp.Compile("^(?:" + value + ")$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const limit = 50 << 20
+	numbers := []int{0, 1, 9, 10, limit / 10, limit * 10, 99999999, 100000000, 1 << 40}
+	for power := 1; power < limit; power *= 10 {
+		for digit := 1; digit < 10; digit++ {
+			numbers = append(numbers, digit*power, digit*power-1, limit-digit*power, limit+digit*power)
+		}
+	}
+	for number := limit - 1000; number < limit+1000; number++ {
+		numbers = append(numbers, number)
+	}
+	for _, number := range numbers {
+		if got, want := expression.MatchString(strconv.Itoa(number)), number > limit; got != want && number >= 0 {
+			t.Errorf("a body of %d bytes is refused: %v, want %v", number, got, want)
+		}
+	}
+}
+
+// TestRateLimit finds the burst in the patch of what Envoy Gateway makes of the rate.
+func TestRateLimit(t *testing.T) {
+	args := edgeArgs()
+	args.Edge.RateLimit = 30
+	recording := pulumitest.Up(t, register(args))
+	for _, policy := range recording.OfType(envoyAPI + "BackendTrafficPolicy") {
+		rule := []any{"spec", "rateLimit", "local", "rules", 0}
+		if got := policy.At(append(rule, "limit", "requests")...); got != 30.0 {
+			t.Errorf("%s lets through %v requests a second, want 30", policy.Name, got)
+		}
+		if got := policy.At(append(rule, "clientSelectors", 0, "sourceCIDR", "type")...); got != "Distinct" {
+			t.Errorf("%s counts clients by %v", policy.Name, got)
+		}
+	}
+	patch := recording.Find(t, envoyAPI+"EnvoyPatchPolicy", name+"-edge")
+	if got := patch.At("spec", "jsonPatches", 1, "operation", "value"); got != 60.0 {
+		t.Errorf("burst of %v, want 60", got)
+	}
+	if got := patch.At("spec", "jsonPatches", 0, "operation", "value", 0, "header", "key"); got != "retry-after" {
+		t.Errorf("adds the header %v", got)
+	}
+}
+
+// TestTimeouts: a stream may last, silence may not.
+func TestTimeouts(t *testing.T) {
+	recording := pulumitest.Up(t, register(edgeArgs()))
+	for role, want := range map[string][2]string{"": {"0s", "300s"}, "-ws": {"3600s", "3600s"}} {
+		request := recording.Find(t, gatewayAPI+"HTTPRoute", name+role).At("spec", "rules", 0, "timeouts", "request")
+		timeout := recording.Find(t, envoyAPI+"BackendTrafficPolicy", name+role)
+		idle, connect := timeout.At("spec", "timeout", "http", "streamIdleTimeout"),
+			timeout.At("spec", "timeout", "tcp", "connectTimeout")
+		if request != want[0] || idle != want[1] || connect != "10s" {
+			t.Errorf("%q: request %v, idle %v, connect %v", role, request, idle, connect)
+		}
+	}
+}
+
+// TestOnlyUnseenRequestsAreTriedAgain: what a pod may have begun must not be done twice.
+func TestOnlyUnseenRequestsAreTriedAgain(t *testing.T) {
+	recording := pulumitest.Up(t, register(edgeArgs()))
+	for _, policy := range recording.OfType(envoyAPI + "BackendTrafficPolicy") {
+		triggers := fmt.Sprint(policy.At("spec", "retry", "retryOn", "triggers"))
+		if triggers != "[connect-failure refused-stream]" {
+			t.Errorf("%s tries again on %s", policy.Name, triggers)
+		}
+		if got := policy.At("spec", "healthCheck", "passive", "consecutive5XxErrors"); got != 0.0 {
+			t.Errorf("%s judges pods by %v answers", policy.Name, got)
+		}
+	}
+}
+
+func TestCanaryGetsItsShare(t *testing.T) {
+	args := edgeArgs()
+	args.Canary = apiservice.Canary{Enabled: true, Weight: 15}
+	for _, test := range []struct {
+		args apiservice.Args
+		want map[any]any
+	}{
+		{edgeArgs(), map[any]any{"ai-agent-api": 100.0}},
+		{args, map[any]any{"ai-agent-api": 85.0, "ai-agent-api-canary": 15.0}},
+	} {
+		recording := pulumitest.Up(t, register(test.args))
+		for _, role := range []string{"", "-ws"} {
+			route := recording.Find(t, gatewayAPI+"HTTPRoute", name+role)
+			backends, _ := route.At("spec", "rules", 0, "backendRefs").([]any)
+			if len(backends) != len(test.want) {
+				t.Errorf("%s has %d backends, want %d", route.Name, len(backends), len(test.want))
+			}
+			for i := range backends {
+				backend := route.At("spec", "rules", 0, "backendRefs", i, "name")
+				if got := route.At("spec", "rules", 0, "backendRefs", i, "weight"); got != test.want[backend] {
+					t.Errorf("%s gives %v a weight of %v, want %v", route.Name, backend, got, test.want[backend])
+				}
+			}
+		}
+	}
+}
+
+func TestNoCrossOriginWithoutOrigins(t *testing.T) {
+	args := edgeArgs()
+	args.Edge.CORSOrigins = nil
+	if found := pulumitest.Up(t, register(args)).OfType(envoyAPI + "SecurityPolicy"); len(found) > 0 {
+		t.Errorf("there is %s", found[0].Name)
+	}
+}
+
+func TestLetsEncrypt(t *testing.T) {
+	for issuer, server := range map[string]string{
+		apiservice.IssuerLetsEncrypt:        "https://acme-v02.api.letsencrypt.org/directory",
+		apiservice.IssuerLetsEncryptStaging: "https://acme-staging-v02.api.letsencrypt.org/directory",
+	} {
+		args := edgeArgs()
+		args.Edge.Issuer = issuer
+		recording := pulumitest.Up(t, register(args))
+		if got := recording.Find(t, issuerType, name+"-edge").At("spec", "acme", "server"); got != server {
+			t.Errorf("%s asks %v", issuer, got)
+		}
+		certificate := recording.Find(t, certManager, name+"-edge")
+		if certificate.At("spec", "secretName") != "api-tls" ||
+			certificate.At("spec", "dnsNames", 0) != "api.example.com" {
+			t.Errorf("certificate %v", certificate.Inputs)
+		}
+		issuerResource := recording.Find(t, issuerType, name+"-edge")
+		if !slices.Contains(issuerResource.DependsOn, gatewayAPI+"Gateway "+name) {
+			t.Error("a certificate is asked for before there is a Gateway to prove the name by")
+		}
+		for _, secret := range recording.OfType(secretType) {
+			if secret.At("metadata", "name") == "api-tls" {
+				t.Error("the program makes the Secret of cert-manager, too")
+			}
+		}
+		proxy := recording.Find(t, envoyAPI+"EnvoyProxy", name+"-edge")
+		if got := proxy.At("spec", "provider", "kubernetes", "envoyService", "type"); got != "LoadBalancer" {
+			t.Errorf("the authority reaches a Service of type %v", got)
+		}
+	}
+}
+
+func TestOutputsOfTheEdge(t *testing.T) {
+	encrypted := edgeArgs()
+	encrypted.Edge.Issuer = apiservice.IssuerLetsEncrypt
+	for testName, test := range map[string]struct {
+		args      apiservice.Args
+		authority bool
+	}{
+		"local":         {edgeArgs(), true},
+		"load balancer": {balancedArgs(), false},
+		"Let's Encrypt": {encrypted, false},
+	} {
+		t.Run(testName, func(t *testing.T) {
+			var hostname, authority string
+			pulumitest.Up(t, func(ctx *pulumi.Context) error {
+				service, err := apiservice.New(ctx, "api", test.args)
+				if err != nil {
+					return err
+				}
+				pulumi.All(service.Hostname, service.CA).ApplyT(func(values []any) error {
+					hostname, authority = values[0].(string), values[1].(string)
+					return nil
+				})
+				if pulumi.IsSecret(service.CA) {
+					t.Error("the authority's certificate is a secret")
+				}
+				return nil
+			})
+			if hostname != "api.elb.amazonaws.com" {
+				t.Errorf("hostname %q", hostname)
+			}
+			if got := strings.HasPrefix(authority, "-----BEGIN CERTIFICATE-----"); got != test.authority {
+				t.Errorf("authority %q", authority)
+			}
 		})
-		return nil
-	})
-	if known == "" {
-		t.Error("the hostname of the load balancer is empty")
 	}
-	if found := pulumitest.Up(t, register(validArgs())).OfType(ingressType); len(found) > 0 {
-		t.Errorf("without Ingress in the arguments there is %s", found[0].Name)
-	}
-}
-
-// allowed returns the peers of a policy's rules in one direction by port. No peers mean anyone.
-func allowed(policy pulumitest.Resource, direction, peers string) map[float64]any {
-	byPort := map[float64]any{}
-	rules, _ := policy.At("spec", direction).([]any)
-	for rule := range rules {
-		ports, _ := policy.At("spec", direction, rule, "ports").([]any)
-		for i := range ports {
-			port, _ := policy.At("spec", direction, rule, "ports", i, "port").(float64)
-			byPort[port] = policy.At("spec", direction, rule, peers)
-		}
-	}
-	return byPort
-}
-
-func TestNetworkPolicies(t *testing.T) {
-	name := "ai-agent-api-eu-west-1"
-	recording := pulumitest.Up(t, register(validArgs()))
-	policy := recording.Find(t, networkPolicyType, name)
-	prometheus := []any{map[string]any{
-		"namespaceSelector": matchLabels("kubernetes.io/metadata.name", "monitoring"),
-		"podSelector":       matchLabels("app.kubernetes.io/name", "prometheus"),
-	}}
-	if got := allowed(policy, "ingress", "from"); !reflect.DeepEqual(got, map[float64]any{8000: prometheus}) {
-		t.Errorf("lets in %v, want Prometheus alone", got)
-	}
-	egress := allowed(policy, "egress", "to")
-	for _, port := range []float64{53, 5432, 6379, 443, 8080} {
-		if egress[port] == nil {
-			t.Errorf("cannot reach port %v, or anyone there", port)
-		}
-	}
-	if rules, _ := policy.At("spec", "egress").([]any); len(egress) != 5 || len(rules) != 5 {
-		t.Errorf("can reach %v", egress)
-	}
-	migration := recording.Find(t, networkPolicyType, name+"-migrate")
-	if egress := allowed(migration, "egress", "to"); egress[5432] == nil || len(egress) != 2 {
-		t.Errorf("the migration can reach %v, want DNS and PostgreSQL", egress)
-	}
-	if got := migration.At("spec", "ingress"); got != nil {
-		t.Errorf("the migration lets in %v", got)
-	}
-	policy = pulumitest.Up(t, register(ingressArgs())).Find(t, networkPolicyType, name)
-	if got := allowed(policy, "ingress", "from"); !reflect.DeepEqual(got, map[float64]any{8000: nil}) {
-		t.Errorf("with an Ingress lets in %v, want anyone", got)
-	}
-}
-
-func TestModelServerInTheCluster(t *testing.T) {
-	args := validArgs()
-	args.Models.Providers = args.Models.Providers[:1]
-	args.Models.Providers[0].BaseURL = "http://mockllm.models.svc:8080/v1"
-	args.Models.Catalog = []apiservice.Model{{Name: "*", Routes: []apiservice.Route{{Provider: "open-ai"}}}}
-	delete(args.ProviderKeys, "anthropic")
-	policy := pulumitest.Up(t, register(args)).Find(t, networkPolicyType, "ai-agent-api-eu-west-1")
-	egress := allowed(policy, "egress", "to")
-	want := []any{map[string]any{
-		"namespaceSelector": matchLabels("kubernetes.io/metadata.name", "models"),
-		"podSelector":       map[string]any{"matchLabels": map[string]any{}},
-	}}
-	if !reflect.DeepEqual(egress[8080], want) || egress[443] != nil {
-		t.Errorf("can reach %v, want pods of the model server's namespace on 8080", egress)
-	}
-}
-
-func matchLabels(key, value string) map[string]any {
-	return map[string]any{"matchLabels": map[string]any{key: value}}
 }

@@ -26,6 +26,11 @@ type ImageArgs struct {
 	Login *Login
 	// BuildNetwork is the network of the build's commands: default or host. Default default.
 	BuildNetwork string
+	// Key signs the image. Required.
+	Key *SigningKey
+	// Attach puts signature and bill of materials beside the image. Default supplychain.Attach, which needs the
+	// registry; tests give another one.
+	Attach Attach
 }
 
 // Login is an account of a registry.
@@ -82,14 +87,17 @@ func (a ImageArgs) Validate(path *field.Path) field.ErrorList {
 	if a.Repository == nil {
 		problems = append(problems, field.Required(path.Child("repository"), "give the repository to push to"))
 	}
+	if a.Key == nil {
+		problems = append(problems, field.Required(path.Child("key"), "give the key that signs the image"))
+	}
 	if a.Login != nil && (a.Login.Username == nil || a.Login.Password == nil) {
 		problems = append(problems, field.Required(path.Child("login"), "give both username and password"))
 	}
 	return problems
 }
 
-// NewImage builds an image, pushes it and returns its reference by digest. All regions of a stack run the
-// same image, so it is built once for them and passed to each ApiService.
+// NewImage builds an image, pushes it, signs it and returns its reference by digest, which nobody gets before the image
+// is signed. All regions of a stack run the same image, so it is built once for them and passed to each ApiService.
 func NewImage(ctx *pulumi.Context, name string, args ImageArgs,
 	opts ...pulumi.ResourceOption,
 ) (pulumi.StringOutput, error) {
@@ -100,5 +108,5 @@ func NewImage(ctx *pulumi.Context, name string, args ImageArgs,
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("register image %s: %w", name, err)
 	}
-	return image.RepoDigest, nil
+	return signed(ctx, image.RepoDigest, args), nil
 }

@@ -1,6 +1,7 @@
 package apiservice_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -8,21 +9,33 @@ import (
 
 	"agentstack/components/apiservice"
 	"agentstack/internal/pulumitest"
+	"agentstack/internal/supplychain"
 )
 
-func validImageArgs() apiservice.ImageArgs {
+// validImageArgs describes an image that nobody signs: there is no registry.
+func validImageArgs(key *apiservice.SigningKey) apiservice.ImageArgs {
 	return apiservice.ImageArgs{
 		Context:    "./app",
 		Target:     "agentd",
 		Tag:        "staging",
 		Repository: pulumi.String("registry.example.com/team/ai-agent-api"),
 		Login:      &apiservice.Login{Username: pulumi.String("ci"), Password: pulumi.String("hunter2")},
+		Key:        key,
+		Attach:     func(context.Context, supplychain.Image, supplychain.Key) error { return nil },
 	}
+}
+
+func newImage(ctx *pulumi.Context) (pulumi.StringOutput, error) {
+	key, err := apiservice.NewSigningKey(ctx, "image-signing", nil)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return apiservice.NewImage(ctx, "ai-agent-api", validImageArgs(key))
 }
 
 func TestRegisteredImage(t *testing.T) {
 	pulumitest.Up(t, func(ctx *pulumi.Context) error {
-		image, err := apiservice.NewImage(ctx, "ai-agent-api", validImageArgs())
+		image, err := newImage(ctx)
 		ctx.Export("image", image)
 		return err
 	}).Golden(t, "image")
@@ -30,7 +43,7 @@ func TestRegisteredImage(t *testing.T) {
 
 func TestImageIsReferredToByDigest(t *testing.T) {
 	pulumitest.Up(t, func(ctx *pulumi.Context) error {
-		image, err := apiservice.NewImage(ctx, "ai-agent-api", validImageArgs())
+		image, err := newImage(ctx)
 		if err != nil {
 			return err
 		}
@@ -58,7 +71,7 @@ func TestBadImageArgumentsRegisterNothing(t *testing.T) {
 	}
 	for _, want := range []string{
 		"repository: Required", `buildNetwork: Unsupported value: "none"`, "context: Required", "target: Required",
-		"tag: Required", "login: Required",
+		"tag: Required", "key: Required", "login: Required",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not contain %q:\n%v", want, err)

@@ -17,11 +17,15 @@ const migrationDeadline = 540
 
 // migrationArgs describes the Job that migrates the database's schema. A Job's template is immutable and
 // the provider names the Job, so a new image replaces it: the new Job runs to its end before the old one is
-// deleted. It has no time to live: a Job that deleted itself would look like drift.
+// deleted. It has no time to live: a Job that deleted itself would look like drift. One that failed is made anew by the
+// next update, whatever was mended in the meantime.
 func migrationArgs(args Args) *batchv1.JobArgs {
 	labels := kube.Labels(migrationName, "migration", args.Region)
 	return &batchv1.JobArgs{
-		Metadata: kube.Metadata{Namespace: args.Namespace, Labels: labels}.Args(),
+		Metadata: kube.Metadata{
+			Namespace: args.Namespace, Labels: labels,
+			Annotations: map[string]string{"pulumi.com/replaceUnready": "true"},
+		}.Args(),
 		Spec: &batchv1.JobSpecArgs{
 			BackoffLimit:          pulumi.Int(3),
 			ActiveDeadlineSeconds: pulumi.Int(migrationDeadline),

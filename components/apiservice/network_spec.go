@@ -14,17 +14,13 @@ const (
 
 var redisPods = kube.Selector("ai-agent-redis")
 
-// apiIngress lets in Prometheus, and with an Ingress anyone: the load balancer is no pod, and its addresses are those
-// of the network that the machines are in.
+// apiIngress lets in Prometheus, and the Envoys of the edge.
 func apiIngress(args Args) []kube.Traffic {
-	traffic := kube.Traffic{
-		Peers: []kube.Peer{kube.Prometheus()},
-		Ports: []kube.Port{{Number: port}},
+	peers := []kube.Peer{kube.Prometheus()}
+	if args.Edge != nil {
+		peers = append(peers, envoys)
 	}
-	if args.Ingress != nil {
-		traffic.Peers = nil
-	}
-	return []kube.Traffic{traffic}
+	return []kube.Traffic{{Peers: peers, Ports: []kube.Port{{Number: port}}}}
 }
 
 func apiEgress(args Args) []kube.Traffic {

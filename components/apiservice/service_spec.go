@@ -10,9 +10,19 @@ import (
 // affinitySeconds is how long the Service sends a client to the same pod after its last request.
 const affinitySeconds = 10800
 
+// servicePort is where the Service listens.
+const servicePort = 80
+
 // metadata returns the metadata of an object of the API; with an empty name the provider makes one.
 func metadata(args Args, name string) kube.Metadata {
-	return kube.Metadata{Name: name, Namespace: args.Namespace, Labels: kube.Labels(appName, "api", args.Region)}
+	meta := workload(args, appName)
+	meta.Name = name
+	return meta
+}
+
+// workload returns the metadata of what belongs to the API's Deployment, or to that of its canary.
+func workload(args Args, name string) kube.Metadata {
+	return kube.Metadata{Name: name, Namespace: args.Namespace, Labels: kube.Labels(name, "api", args.Region)}
 }
 
 func serviceAccountArgs(args Args) *corev1.ServiceAccountArgs {
@@ -22,15 +32,15 @@ func serviceAccountArgs(args Args) *corev1.ServiceAccountArgs {
 	}
 }
 
-func serviceArgs(args Args) *corev1.ServiceArgs {
+func serviceArgs(args Args, name string) *corev1.ServiceArgs {
 	return &corev1.ServiceArgs{
-		Metadata: metadata(args, appName).Args(),
+		Metadata: workload(args, name).Args(),
 		Spec: &corev1.ServiceSpecArgs{
 			Type:     pulumi.String("ClusterIP"),
-			Selector: kube.StringMap(kube.Selector(appName)),
+			Selector: kube.StringMap(kube.Selector(name)),
 			Ports: corev1.ServicePortArray{&corev1.ServicePortArgs{
 				Name:       pulumi.String("http"),
-				Port:       pulumi.Int(80),
+				Port:       pulumi.Int(servicePort),
 				TargetPort: pulumi.String("http"),
 				Protocol:   pulumi.String("TCP"),
 			}},

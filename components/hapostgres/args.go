@@ -36,7 +36,9 @@ type Args struct {
 	// standby.
 	Recovery *Recovery
 	// GuardImage is that of the API. Its program guard deletes the pod of a primary whose data volume the kernel made
-	// read-only, for which the operator does nothing. Nil: there is no guard, and somebody has to do it by hand.
+	// read-only, for which the operator does nothing, and, with DurabilityRequired, of one that is cut off, for which
+	// it takes up to a minute; and it fences a replica that has a history of its own. Nil: there is no guard, and
+	// somebody has to do it by hand.
 	GuardImage pulumi.StringInput
 
 	Settings

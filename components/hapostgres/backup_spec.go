@@ -79,9 +79,10 @@ func storeReferences(args Args) map[string]pulumi.StringInput {
 // storeEnv tells Barman the region of the bucket, which CloudNativePG takes from a Secret only. A bucket of another
 // region, such as that of the primary, is found by the redirection of S3.
 //
-// It also makes Barman give up in seconds. A replica that is promoted first asks the store for more of the write-ahead
-// log, and with the library's own limits, a minute for each of five attempts, a store that was lost together with the
-// primary would hold the failover up. PostgreSQL itself tries again what has to be tried again.
+// It also makes Barman give up after two attempts. A replica that is promoted first asks the store for more of the
+// write-ahead log, so a store that was lost together with the primary holds the failover up: for seconds where it
+// refuses connections, for two minutes a file where it does not answer, since Barman waits a minute for each
+// connection. PostgreSQL itself tries again what has to be tried again.
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-smart-config-defaults.html
 func storeEnv(args Args) []envVar {
 	if args.Store == nil {

@@ -18,7 +18,10 @@ const (
 	switchoverDelay = 60
 )
 
-const apiVersion = "postgresql.cnpg.io/v1"
+const (
+	apiGroup   = "postgresql.cnpg.io"
+	apiVersion = apiGroup + "/v1"
+)
 
 func (a Args) metadata(name string) kube.Metadata {
 	return kube.Metadata{
@@ -89,7 +92,8 @@ func newClusterSpec(args Args) clusterSpec {
 // and waits in vain for its archive; when it is back within that time, it archives what no replica has, and a replica
 // that takes that from the archive can no longer follow the next primary, and yet may be taken for the one that has the
 // most. So the operator is told after 15 seconds, and not after 35, of a primary that does not answer, and one that
-// stops since it is alone has 10 seconds for that, and not stopDelay.
+// stops since it is alone has 10 seconds for that, and not stopDelay. The guard is faster, and fences such a replica;
+// but a cluster need not have one.
 var probes = probesSpec{
 	Readiness: readinessSpec{PeriodSeconds: 5, TimeoutSeconds: 5, FailureThreshold: 2},
 	Liveness:  livenessSpec{TerminationGracePeriodSeconds: 10},

@@ -12,8 +12,8 @@ import (
 	"agentstack/internal/kube"
 )
 
-// newGuard registers what deletes the pod of a primary that answers and cannot write. It comes after the cluster, which
-// makes the role that it logs in as.
+// newGuard registers what replaces a primary that cannot write or is cut off, and fences a replica with a history of
+// its own. It comes after the cluster, which makes the role that it logs in as.
 func newGuard(ctx *pulumi.Context, name string, args Args, database kube.Database, parent, after pulumi.ResourceOption,
 ) error {
 	name += "-guard"

@@ -1,6 +1,8 @@
 package hapostgres
 
 import (
+	"fmt"
+
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -24,6 +26,14 @@ func (a Args) guardName() string { return a.Name + "-guard" }
 // guarded says that there is a guard: it needs a replica that can take the primary's place.
 func (a Args) guarded() bool { return a.GuardImage != nil && a.Instances > 1 }
 
+// confirmedElsewhere says that no commit is acknowledged before a replica has it, not even while there is none, nor
+// because a parameter says so: replicas that are there have to confirm in any case. Then the guard may replace a
+// primary that is cut off. A standby acknowledges nothing, and nobody waits for it to.
+func (a Args) confirmedElsewhere() bool {
+	_, own := a.Parameters["synchronous_commit"]
+	return a.DataDurability == DurabilityRequired && !own && a.Standby == nil
+}
+
 func (a Args) guardMetadata() kube.Metadata {
 	return kube.Metadata{
 		Name:      a.guardName(),
@@ -40,10 +50,13 @@ func guardServiceAccount(args Args) *corev1.ServiceAccountArgs {
 }
 
 // guardRole cannot be limited to the instances: the operator numbers them on, and Kubernetes grants no rights by label.
+// Nor can a right to an object be limited to one annotation, with which the guard fences an instance.
 func guardRole(args Args) *rbacv1.RoleArgs {
+	cluster := kube.PolicyRule(apiGroup, []string{"clusters"}, "get", "patch")
+	cluster.ResourceNames = pulumi.ToStringArray([]string{args.Name})
 	return &rbacv1.RoleArgs{
 		Metadata: args.guardMetadata().Args(),
-		Rules:    rbacv1.PolicyRuleArray{kube.PolicyRule("", []string{"pods"}, "list", "delete")},
+		Rules:    rbacv1.PolicyRuleArray{kube.PolicyRule("", []string{"pods"}, "list", "delete"), cluster},
 	}
 }
 
@@ -96,7 +109,9 @@ func guardContainer(args Args, database kube.Database) *corev1.ContainerArgs {
 		}},
 		Env: corev1.EnvVarArray{
 			kube.EnvFromSecret("DATABASE_URL", database.SecretName.ToStringOutput(), kube.KeyURI),
+			kube.Env("CLUSTER", args.Name),
 			kube.Env("POD_SELECTOR", labelCluster+"="+args.Name+","+labelPodRole+"=instance"),
+			kube.Env("REPLACE_CUT_OFF", fmt.Sprint(args.confirmedElsewhere())),
 		},
 		Resources:       resources.Args(),
 		SecurityContext: kube.ContainerSecurity(),

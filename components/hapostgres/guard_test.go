@@ -2,6 +2,7 @@ package hapostgres_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -56,12 +57,15 @@ func TestGuardOnlyWhereItCanHelp(t *testing.T) {
 	}
 }
 
-// TestGuardsRights are to connect to the database, and to list and delete pods.
+// TestGuardsRights are to connect to the database, to list and delete pods, and to change its own Cluster.
 func TestGuardsRights(t *testing.T) {
 	recording := pulumitest.Up(t, register(guardArgs()))
 	rules := recording.Find(t, "kubernetes:rbac.authorization.k8s.io/v1:Role", guardName).At("rules")
 	want := []any{map[string]any{
 		"apiGroups": []any{""}, "resources": []any{"pods"}, "verbs": []any{"list", "delete"},
+	}, map[string]any{
+		"apiGroups": []any{"postgresql.cnpg.io"}, "resources": []any{"clusters"}, "verbs": []any{"get", "patch"},
+		"resourceNames": []any{"ai-agent-db"},
 	}}
 	if !reflect.DeepEqual(rules, want) {
 		t.Errorf("rules are %v, want %v", rules, want)
@@ -91,5 +95,34 @@ func TestGuardOfAStandby(t *testing.T) {
 		if got := secretData(t, recording, name)["password"]; got != "the primary's guard's" {
 			t.Errorf("%s has the password %q", name, got)
 		}
+	}
+}
+
+// TestGuardReplacesWhoIsCutOff only where every commit is on a replica before it is acknowledged.
+func TestGuardReplacesWhoIsCutOff(t *testing.T) {
+	preferred, own, standby := guardArgs(), guardArgs(), standbyArgs()
+	preferred.DataDurability = hapostgres.DurabilityPreferred
+	own.Parameters = map[string]string{"synchronous_commit": "off"}
+	standby.GuardImage = guardArgs().GuardImage
+	standby.Passwords.Guard = pulumi.ToSecret(pulumi.String("the primary's guard's")).(pulumi.StringOutput)
+	for name, test := range map[string]struct {
+		args hapostgres.Args
+		want string
+	}{
+		"required":       {guardArgs(), "true"},
+		"preferred":      {preferred, "false"},
+		"not by default": {own, "false"},
+		"a standby":      {standby, "false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			deployment := pulumitest.Up(t, register(test.args)).OfType(deploymentType)[0]
+			containers, _ := deployment.At("spec", "template", "spec", "containers").([]any)
+			container, _ := containers[0].(map[string]any)
+			want := map[string]any{"name": "REPLACE_CUT_OFF", "value": test.want}
+			variables, _ := container["env"].([]any)
+			if !slices.ContainsFunc(variables, func(v any) bool { return reflect.DeepEqual(v, want) }) {
+				t.Errorf("the environment is %v, want %v in it", variables, want)
+			}
+		})
 	}
 }

@@ -77,7 +77,10 @@ func databaseEgress(args Args) []kube.Traffic {
 
 func poolerIngress() []kube.Traffic {
 	return []kube.Traffic{
-		{Peers: workloads("ai-agent-api", "ai-agent-backup"), Ports: []kube.Port{{Number: port}}},
+		{
+			Peers: workloads("ai-agent-api", "ai-agent-api-canary", "ai-agent-backup"),
+			Ports: []kube.Port{{Number: port}},
+		},
 		{Peers: []kube.Peer{kube.Prometheus()}, Ports: []kube.Port{{Number: poolerMetricsPort}}},
 	}
 }

@@ -46,7 +46,7 @@ func newRoles(args Args) []roleSpec {
 		roles = append(roles, roleSpec{
 			Name:           guardLogin,
 			Ensure:         "present",
-			Comment:        "asks whether the primary can write",
+			Comment:        "asks the instances whether they write and follow",
 			Login:          true,
 			Inherit:        true,
 			PasswordSecret: objectReference{Name: args.guardSecret()},

@@ -20,6 +20,8 @@ type Args struct {
 	NodeNamespace string
 	// AppNamespace is the namespace of the API, its database and its cache. Required.
 	AppNamespace string
+	// EdgeNamespace is where Envoy Gateway keeps the Envoys of the edge. Required.
+	EdgeNamespace string
 	// Region is the value of the region label on objects, time series, alerts and logs. Required.
 	Region string
 	// Environment is the value of the label env on alerts. Required.
@@ -90,6 +92,7 @@ func (a Args) Validate(path *field.Path) field.ErrorList {
 	problems := field.ErrorList{}
 	for _, namespace := range []struct{ field, value string }{
 		{"namespace", a.Namespace}, {"nodeNamespace", a.NodeNamespace}, {"appNamespace", a.AppNamespace},
+		{"edgeNamespace", a.EdgeNamespace},
 	} {
 		for _, detail := range validation.IsDNS1123Label(namespace.value) {
 			problems = append(problems, field.Invalid(path.Child(namespace.field), namespace.value, detail))

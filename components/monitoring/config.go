@@ -84,12 +84,14 @@ func (a Args) scrapeJobs() []scrapeJob {
 // prometheusFiles returns the configuration of Prometheus and its rules.
 func prometheusFiles(args Args) (map[string]string, error) {
 	config, err := render("prometheus.yml", map[string]any{
-		"Cluster":     kube.PartOf + "-" + args.Region,
-		"Region":      args.Region,
-		"Environment": args.Environment,
-		"Namespace":   args.Namespace,
-		"Namespaces":  strings.Join([]string{args.AppNamespace, args.Namespace, args.NodeNamespace}, ", "),
-		"Jobs":        args.scrapeJobs(),
+		"Cluster":       kube.PartOf + "-" + args.Region,
+		"Region":        args.Region,
+		"Environment":   args.Environment,
+		"Namespace":     args.Namespace,
+		"Namespaces":    strings.Join([]string{args.AppNamespace, args.Namespace, args.NodeNamespace}, ", "),
+		"Jobs":          args.scrapeJobs(),
+		"EdgeNamespace": args.EdgeNamespace,
+		"Gateway":       kube.EdgeGateway,
 	})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 func valid() Args {
 	args := Args{
 		Namespace: "monitoring", NodeNamespace: "monitoring-node", AppNamespace: "ai-agent",
-		Region: "local-1", Environment: "local",
+		EdgeNamespace: "envoy-gateway-system", Region: "local-1", Environment: "local",
 	}
 	args.Settings = args.withDefaults()
 	return args

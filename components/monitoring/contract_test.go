@@ -269,6 +269,7 @@ func TestContractFails(t *testing.T) {
 		{"label of the one", `sum by (pod) (kube_node_info * on (node) group_right () kube_node_created)`,
 			"kube_node_created has no label pod"},
 		{"pod that scraping must not add", `kube_cronjob_created{node="n"}`, "kube_cronjob_created has no label node"},
+		{"series that scraping drops", `envoy_cluster_upstream_rq_xx`, "unknown metric envoy_cluster_upstream_rq_xx"},
 		{"inside of functions", `absent(pg_up == 1)`, "unknown metric pg_up"},
 		{"syntax", `sum(`, "unclosed left parenthesis"},
 	} {

@@ -35,40 +35,63 @@ func (r relabelRule) config() *relabel.Config {
 	return &config
 }
 
-// podJobs returns how each job that looks for pods chooses among them.
-func podJobs(t *testing.T) map[string][]*relabel.Config {
+// configuredJob is a job in the form of the configuration file.
+type configuredJob struct {
+	Name      string `json:"job_name"`
+	Discovery []struct {
+		Role       string `json:"role"`
+		Namespaces struct {
+			Names []string `json:"names"`
+		} `json:"namespaces"`
+	} `json:"kubernetes_sd_configs"`
+	TargetRules []relabelRule `json:"relabel_configs"`
+	SeriesRules []relabelRule `json:"metric_relabel_configs"`
+}
+
+func configuredJobs(t testing.TB) []configuredJob {
 	t.Helper()
 	files, err := prometheusFiles(valid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var config struct {
-		Jobs []struct {
-			Name      string `json:"job_name"`
-			Discovery []struct {
-				Role string `json:"role"`
-			} `json:"kubernetes_sd_configs"`
-			Rules []relabelRule `json:"relabel_configs"`
-		} `json:"scrape_configs"`
+		Jobs []configuredJob `json:"scrape_configs"`
 	}
 	if err := yaml.Unmarshal([]byte(files["prometheus.yml"]), &config); err != nil {
 		t.Fatal(err)
 	}
-	jobs := map[string][]*relabel.Config{}
-	for _, job := range config.Jobs {
-		if job.Discovery[0].Role != "pod" {
-			continue
-		}
-		for _, rule := range job.Rules {
-			jobs[job.Name] = append(jobs[job.Name], rule.config())
-		}
+	return config.Jobs
+}
+
+// finds tells whether a pod with these labels of the discovery is a target of the job.
+func (j configuredJob) finds(pod labels.Labels) bool {
+	if j.Discovery[0].Role != "pod" ||
+		!slices.Contains(j.Discovery[0].Namespaces.Names, pod.Get("__meta_kubernetes_namespace")) {
+		return false
 	}
-	return jobs
+	return keeps(j.TargetRules, pod)
+}
+
+func keeps(rules []relabelRule, found labels.Labels) bool {
+	var configs []*relabel.Config
+	for _, rule := range rules {
+		configs = append(configs, rule.config())
+	}
+	_, keep := relabel.Process(found, configs...)
+	return keep
 }
 
 // TestPodsAreTargetsOfTheirJob wants each pod in one job, whatever the name of the cluster that it belongs to.
 func TestPodsAreTargetsOfTheirJob(t *testing.T) {
-	jobs := podJobs(t)
+	jobs := configuredJobs(t)
+	envoy := func(namespace, port, component, gateway string) []string {
+		return []string{
+			"namespace", namespace, "pod_container_port_name", port, "pod_phase", "Running",
+			"pod_annotation_prometheus_io_scrape", "true", "pod_label_" + labelName, "envoy",
+			"pod_label_app_kubernetes_io_component", component,
+			"pod_label_gateway_envoyproxy_io_owning_gateway_name", gateway,
+		}
+	}
 	pod := func(namespace, port string, more ...string) []string {
 		return append([]string{
 			"namespace", namespace, "pod_container_port_name", port, "pod_phase", "Running",
@@ -92,6 +115,12 @@ func TestPodsAreTargetsOfTheirJob(t *testing.T) {
 		{"job beside Redis", []string{"namespace", "ai-agent", "pod_label_" + labelName, "ai-agent-redis-drain",
 			"pod_phase", "Running"}, nil},
 		{"program of another namespace", pod("default", "metrics", "pod_label_cnpg_io_podRole", "pooler"), nil},
+		{"Envoy", envoy("envoy-gateway-system", "metrics", "proxy", "ai-agent"), []string{"envoy"}},
+		{"Envoy's other port", envoy("envoy-gateway-system", "http-80", "proxy", "ai-agent"), nil},
+		{"Envoy of another Gateway", envoy("envoy-gateway-system", "metrics", "proxy", "other"), nil},
+		{"rate limits of Envoy Gateway", envoy("envoy-gateway-system", "metrics", "ratelimit", "ai-agent"), nil},
+		{"Envoy Gateway", pod("envoy-gateway-system", "metrics", "pod_label_"+labelName, "gateway-helm"), nil},
+		{"Envoy elsewhere", envoy("default", "metrics", "proxy", "ai-agent"), nil},
 		{"program that no job knows", pod("ai-agent", "metrics", "pod_label_"+labelName, "new"), []string{"pods"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -100,9 +129,9 @@ func TestPodsAreTargetsOfTheirJob(t *testing.T) {
 				found.Set("__meta_kubernetes_"+test.pod[i], test.pod[i+1])
 			}
 			var got []string
-			for job, rules := range jobs {
-				if _, keep := relabel.Process(found.Labels(), rules...); keep {
-					got = append(got, job)
+			for _, job := range jobs {
+				if job.finds(found.Labels()) {
+					got = append(got, job.Name)
 				}
 			}
 			slices.Sort(got)

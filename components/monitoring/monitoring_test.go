@@ -209,7 +209,8 @@ func TestValidate(t *testing.T) {
 		{"many alertmanagers", func(a *Args) { a.Alertmanagers = 6 }, []string{"m.alertmanagers"}},
 		{"resources", func(a *Args) { a.Resources.Limits.Memory = "64Mi" }, []string{"m.resources.requests.memory"}},
 		{"several at once", func(a *Args) { *a = Args{Settings: Settings{Retention: "x"}} }, []string{
-			"m.namespace", "m.nodeNamespace", "m.appNamespace", "m.region", "m.environment", "m.retention",
+			"m.namespace", "m.nodeNamespace", "m.appNamespace", "m.edgeNamespace", "m.region", "m.environment",
+			"m.retention",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

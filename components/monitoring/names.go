@@ -54,6 +54,8 @@ const (
 	portHealth = 13133
 	// portKubelet is that of every machine's kubelet.
 	portKubelet = 10250
+	// portEnvoy is where the Envoys of the edge serve their metrics.
+	portEnvoy = 19001
 )
 
 // Names of container ports: metricsPort is what Prometheus scrapes.

@@ -32,12 +32,13 @@ func prometheus(args Args, config pulumi.StringPtrInput) program {
 	}
 }
 
-// prometheusTraffic lets Grafana and the adapter ask, and lets Prometheus reach its targets, the kubelets and the API
-// server.
+// prometheusTraffic lets Grafana, the adapter and the judge of canaries ask, and lets Prometheus reach its targets, the
+// kubelets and the API server.
 func prometheusTraffic(args Args) (ingress, egress []kube.Traffic) {
 	ingress = []kube.Traffic{
 		between(args.Namespace, nameGrafana, portPrometheus), between(args.Namespace, namePrometheus, portPrometheus),
 		between(args.Namespace, nameAdapter, portPrometheus),
+		between(args.AppNamespace, "ai-agent-api-judge", portPrometheus),
 	}
 	egress = []kube.Traffic{
 		kube.DNS(), kube.APIServer(),
@@ -45,6 +46,10 @@ func prometheusTraffic(args Args) (ingress, egress []kube.Traffic) {
 		{Peers: []kube.Peer{
 			{Namespace: args.AppNamespace}, {Namespace: args.Namespace}, {Namespace: args.NodeNamespace},
 		}},
+		{
+			Peers: []kube.Peer{{Namespace: args.EdgeNamespace, Pods: kube.EnvoyPods}},
+			Ports: []kube.Port{{Number: portEnvoy}},
+		},
 		// Machines are no pods.
 		{Peers: []kube.Peer{anyone}, Ports: []kube.Port{{Number: portKubelet}}},
 	}

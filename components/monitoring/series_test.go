@@ -15,6 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"agentstack/app/telemetry"
 )
@@ -116,7 +117,7 @@ func targetLabels(job string) []string {
 	}
 }
 
-// knownSeries returns every series that Prometheus can have without rules.
+// knownSeries returns every series that Prometheus can have without rules: what is exposed and not dropped.
 func knownSeries(t testing.TB) series {
 	t.Helper()
 	known := series{}
@@ -124,6 +125,10 @@ func knownSeries(t testing.TB) series {
 	types := map[telemetry.Type]dto.MetricType{telemetry.Histogram: dto.MetricType_HISTOGRAM}
 	for _, family := range telemetry.Families() {
 		known.addFamily(family.Name, types[family.Type], append(targetLabels("ai-agent-api"), family.Labels...)...)
+	}
+	dropping := map[string][]relabelRule{}
+	for _, job := range configuredJobs(t) {
+		dropping[job.Name] = job.SeriesRules
 	}
 	paths, err := filepath.Glob(recordings + "/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -139,8 +144,14 @@ func knownSeries(t testing.TB) series {
 			t.Fatalf("%s: %v", path, err)
 		}
 		job := strings.TrimSuffix(filepath.Base(path), ".txt")
-		for name, labels := range recorded {
-			known.add(name, slices.Concat(slices.Collect(maps.Keys(labels)), targetLabels(job))...)
+		for name, names := range recorded {
+			sample := labels.NewBuilder(labels.FromStrings(labels.MetricName, name))
+			for label := range names {
+				sample.Set(label, "some")
+			}
+			if keeps(dropping[job], sample.Labels()) {
+				known.add(name, slices.Concat(slices.Collect(maps.Keys(names)), targetLabels(job))...)
+			}
 		}
 	}
 	return known
@@ -159,7 +170,7 @@ func TestRecordings(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	jobs := []string{"kubelet", "kubelet-cadvisor"}
+	jobs := []string{"envoy", "kubelet", "kubelet-cadvisor"}
 	for _, job := range (Args{}).scrapeJobs() {
 		if job.Name != "ai-agent-api" {
 			jobs = append(jobs, job.Name)

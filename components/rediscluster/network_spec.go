@@ -2,12 +2,15 @@ package rediscluster
 
 import "agentstack/internal/kube"
 
-// client is the workload that uses the cluster.
-const client = "ai-agent-api"
+// client is the workload that uses the cluster, and canary the next version of it.
+const client, canary = "ai-agent-api", "ai-agent-api-canary"
 
 func ingress() []kube.Traffic {
 	return []kube.Traffic{
-		{Peers: []kube.Peer{{Pods: kube.Selector(client)}}, Ports: []kube.Port{{Number: port}}},
+		{
+			Peers: []kube.Peer{{Pods: kube.Selector(client)}, {Pods: kube.Selector(canary)}},
+			Ports: []kube.Port{{Number: port}},
+		},
 		eachOther(),
 		{Peers: []kube.Peer{{Pods: kube.Selector(reshard)}}, Ports: []kube.Port{{Number: port}}},
 		{Peers: []kube.Peer{kube.Prometheus()}, Ports: []kube.Port{{Number: metricsPort}}},

@@ -39,9 +39,9 @@ func NewCertificate(ctx *pulumi.Context, name string, meta Metadata, dnsNames []
 
 // selfSigned returns a certificate and its key in PEM. It is valid from an hour before now: clocks differ.
 func selfSigned(dnsNames []string, now time.Time) (certificate, key string, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, key, err := newKey()
 	if err != nil {
-		return "", "", fmt.Errorf("generate key: %w", err)
+		return "", "", err
 	}
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: dnsNames[0]},
@@ -55,12 +55,24 @@ func selfSigned(dnsNames []string, now time.Time) (certificate, key string, err 
 	if err != nil {
 		return "", "", fmt.Errorf("sign certificate: %w", err)
 	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	return encodeBlock(certificateBlock, signed), key, nil
+}
+
+// newKey returns a key, and the same in PEM.
+func newKey() (private *ecdsa.PrivateKey, encoded string, err error) {
+	private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return "", "", fmt.Errorf("encode key: %w", err)
+		return nil, "", fmt.Errorf("generate key: %w", err)
 	}
-	block := func(kind string, bytes []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))
+	bytes, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode key: %w", err)
 	}
-	return block("CERTIFICATE", signed), block("PRIVATE KEY", encoded), nil
+	return private, encodeBlock("PRIVATE KEY", bytes), nil
+}
+
+const certificateBlock = "CERTIFICATE"
+
+func encodeBlock(kind string, bytes []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))
 }

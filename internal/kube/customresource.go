@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -30,10 +29,18 @@ type CustomResource[Spec any] struct {
 	References map[string]pulumi.StringInput
 }
 
+// Object is a registered custom resource.
+type Object struct {
+	pulumi.CustomResourceState
+
+	// Status is what the object's controller says of it, decoded JSON. Unknown in the preview of a new object.
+	Status pulumi.AnyOutput `pulumi:"status"`
+}
+
 // NewCustomResource registers r. It is the only place where a typed object becomes an untyped one.
 func NewCustomResource[Spec any](ctx *pulumi.Context, name string, r CustomResource[Spec],
 	opts ...pulumi.ResourceOption,
-) (*apiextensions.CustomResource, error) {
+) (*Object, error) {
 	encoded, err := json.Marshal(r.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("encode spec of %s %s: %w", r.Kind, r.Metadata.Name, err)
@@ -42,13 +49,13 @@ func NewCustomResource[Spec any](ctx *pulumi.Context, name string, r CustomResou
 	if err := json.Unmarshal(encoded, &spec); err != nil {
 		return nil, fmt.Errorf("decode spec of %s %s: %w", r.Kind, r.Metadata.Name, err)
 	}
-	object, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
-		ApiVersion:  pulumi.String(r.APIVersion),
-		Kind:        pulumi.String(r.Kind),
-		Metadata:    r.Metadata.Args(),
-		OtherFields: kubernetes.UntypedArgs{"spec": resolve(spec, r.References)},
-	}, opts...)
-	if err != nil {
+	object := &Object{}
+	if err := ctx.RegisterResource("kubernetes:"+r.APIVersion+":"+r.Kind, name, kubernetes.UntypedArgs{
+		"apiVersion": pulumi.String(r.APIVersion),
+		"kind":       pulumi.String(r.Kind),
+		"metadata":   r.Metadata.Args(),
+		"spec":       resolve(spec, r.References),
+	}, object, opts...); err != nil {
 		return nil, fmt.Errorf("register %s %s: %w", r.Kind, r.Metadata.Name, err)
 	}
 	return object, nil

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -29,6 +30,8 @@ func fakeOutputs(args pulumi.MockResourceArgs, region string) resource.PropertyM
 	case args.TypeToken == "docker:index/image:Image":
 		repository := withoutTag(outputs["imageName"].StringValue())
 		outputs["repoDigest"] = resource.NewStringProperty(repository + "@" + Digest)
+	case args.TypeToken == "pulumi:index:Stash":
+		outputs["output"] = outputs["input"]
 	case strings.HasPrefix(args.TypeToken, "kubernetes:") && outputs["metadata"].IsObject():
 		metadata := outputs["metadata"].ObjectValue().Copy()
 		if !metadata.HasValue("name") {
@@ -36,8 +39,8 @@ func fakeOutputs(args pulumi.MockResourceArgs, region string) resource.PropertyM
 		}
 		outputs["metadata"] = resource.NewObjectProperty(metadata)
 		keepFirst(args, outputs)
-		if strings.HasSuffix(args.TypeToken, ":Ingress") {
-			outputs["status"] = loadBalancer(args.Name)
+		if strings.HasSuffix(args.TypeToken, ":Gateway") {
+			outputs["status"] = gatewayStatus(args.Name)
 		}
 	}
 	return outputs
@@ -67,19 +70,33 @@ func keepFirst(args pulumi.MockResourceArgs, outputs resource.PropertyMap) {
 		data = data.SecretValue().Element
 	}
 	kept := resource.PropertyMap{}
-	for key := range data.ObjectValue() {
-		value := base64.StdEncoding.EncodeToString([]byte("first-" + string(key) + "-of-" + args.Name))
-		kept[key] = resource.NewStringProperty(value)
+	for key, drawn := range data.ObjectValue() {
+		kept[key] = resource.NewStringProperty(firstValue(args.Name, string(key), drawn))
 	}
 	outputs["data"] = resource.MakeSecret(resource.NewObjectProperty(kept))
 }
 
-// loadBalancer is the status that the controller of a load balancer gives to an object.
-func loadBalancer(name string) resource.PropertyValue {
-	ingress := map[string]any{"hostname": name + ".elb.amazonaws.com"}
-	return resource.NewObjectProperty(resource.NewPropertyMapFromMap(map[string]any{
-		"loadBalancer": map[string]any{"ingress": []any{ingress}},
-	}))
+// certificates holds the first value of each key of a Secret that was in PEM: others parse it.
+var certificates sync.Map
+
+func firstValue(secret, key string, drawn resource.PropertyValue) string {
+	for drawn.IsSecret() {
+		drawn = drawn.SecretValue().Element
+	}
+	if drawn.IsString() {
+		if text, err := base64.StdEncoding.DecodeString(drawn.StringValue()); err == nil &&
+			strings.HasPrefix(string(text), "-----BEGIN ") {
+			first, _ := certificates.LoadOrStore(secret+" "+key, drawn.StringValue())
+			return first.(string)
+		}
+	}
+	return base64.StdEncoding.EncodeToString([]byte("first-" + key + "-of-" + secret))
+}
+
+// gatewayStatus is what the controller of a Gateway says of it.
+func gatewayStatus(name string) resource.PropertyValue {
+	address := map[string]any{"type": "Hostname", "value": name + ".elb.amazonaws.com"}
+	return resource.NewObjectProperty(resource.NewPropertyMapFromMap(map[string]any{"addresses": []any{address}}))
 }
 
 // suffix stands for the random end of a name that a provider makes. It depends on the inputs, because a

@@ -59,6 +59,7 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	cloud.Command(t, "localcloud", "up")
+	cloud.AdmitHost(t)
 	lab := &laboratory{api: cloud.SignUp(t), pods: cloud.AtRest(t)}
 	// What the app waits for a database that comes back is part of the answer.
 	lab.api.Timeout = time.Minute

@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"agentstack/tests/cloud"
 )
 
-// primaryCutOff drops all that the primary sends and gets, as a broken switch would. Its own loopback goes on.
+// primaryCutOff drops all that the primary sends and gets, as a broken switch would. Its own loopback goes on. The
+// guard deletes its pod; the one that follows has a network of its own, so nothing joins again but what is left of the
+// first.
 func primaryCutOff(m *measurement) {
 	const duration = time.Minute
 	pid, err := m.primary.Process("postgres")
@@ -42,4 +46,6 @@ func primaryCutOff(m *measurement) {
 	m.Logf("%s joining again", time.Now().Format(time.TimeOnly))
 	iptables("-D")
 	m.whole()
+	m.Logf("the guards:\n%s", cloud.Kubectl(m.T, "logs", "--selector=app.kubernetes.io/name=ai-agent-db-guard",
+		"--prefix", "--since-time="+m.struck.UTC().Format(time.RFC3339)))
 }

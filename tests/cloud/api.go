@@ -13,12 +13,14 @@ import (
 	"time"
 )
 
-// API is the Service of the API, with a key of a tenant of the test.
+// API is the API as a client sees it: through the edge, with a key of a tenant of the test.
 type API struct {
 	Key string
 	// Timeout of a request, its answer included.
 	Timeout time.Duration
-	address string
+	Edge    Edge
+	// Transport carries the requests; nil: each on a connection of its own.
+	Transport http.RoundTripper
 }
 
 // Answer is what a chat request gave.
@@ -26,7 +28,7 @@ type Answer struct {
 	RequestID, Cache, Text string
 }
 
-// ServiceAddress returns the cluster address of a Service, which the host reaches.
+// ServiceAddress returns the cluster address of a Service. The host reaches it where AdmitHost, or no policy, lets it.
 func ServiceAddress(namespace, name string) (string, error) {
 	address, err := Try("kubectl", "-n", namespace, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
 	return strings.TrimSpace(address), err
@@ -37,11 +39,11 @@ func SignUp(t *testing.T) *API {
 	t.Helper()
 	token := strings.TrimSpace(Command(t, "pulumi", "stack", "output", "signupToken", "--show-secrets",
 		"--stack", "local"))
-	address, err := ServiceAddress(Namespace, "ai-agent-api")
+	edge, err := FindEdge()
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := &API{Timeout: 10 * time.Second, address: address}
+	api := &API{Timeout: 10 * time.Second, Edge: edge}
 	Eventually(t, HealTimeout, "a tenant has signed up", func() error {
 		user := map[string]string{
 			"email":    fmt.Sprintf("test-%d@example.com", time.Now().UnixNano()),
@@ -69,14 +71,14 @@ func SignUp(t *testing.T) *API {
 	return api
 }
 
-// Call sends a request on a connection of its own, with a bearer token, and wants it to succeed. It returns the whole
+// Call sends a request with a bearer token, and wants it to succeed. It returns the whole
 // answer, or the stream of events until its end.
 func (a *API) Call(method, path, bearer string, body any) (http.Header, []byte, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode request: %w", err)
 	}
-	req, err := http.NewRequest(method, "http://"+a.address+path, bytes.NewReader(encoded))
+	req, err := http.NewRequest(method, "https://"+Host+path, bytes.NewReader(encoded))
 	if err != nil {
 		return nil, nil, fmt.Errorf("make request: %w", err)
 	}
@@ -84,7 +86,10 @@ func (a *API) Call(method, path, bearer string, body any) (http.Header, []byte, 
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	client := http.Client{Timeout: a.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: a.Timeout, Transport: a.Transport}
+	if client.Transport == nil {
+		client.Transport = a.Edge.Transport()
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("send request: %w", err)

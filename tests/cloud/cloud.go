@@ -59,15 +59,42 @@ func Command(t *testing.T, name string, args ...string) string {
 func Try(name string, args ...string) (string, error) {
 	cmd := Wrapper(name, args...)
 	if name == "kubectl" {
-		// The wrapper looks for changed sources each time, which is too slow for what polls.
-		path, err := kubectlPath()
-		if err != nil {
+		var err error
+		if cmd, err = kubectl(args...); err != nil {
 			return "", err
 		}
-		cmd = exec.Command(path, args...)
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(InstanceDir(), "kubeconfig"))
 	}
 	return run(cmd)
+}
+
+// kubectl goes past the wrapper, which looks for changed sources each time: too slow for what polls.
+func kubectl(args ...string) (*exec.Cmd, error) {
+	path, err := kubectlPath()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(InstanceDir(), "kubeconfig"))
+	return cmd, nil
+}
+
+// Apply makes objects of a manifest, or changes them to it.
+func Apply(t *testing.T, manifest string) {
+	t.Helper()
+	if err := TryApply(manifest); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TryApply is Apply for what may fail.
+func TryApply(manifest string) error {
+	cmd, err := kubectl("apply", "--server-side", "--force-conflicts", "-f", "-")
+	if err != nil {
+		return err
+	}
+	cmd.Stdin = strings.NewReader(manifest)
+	_, err = run(cmd)
+	return err
 }
 
 var kubectlPath = sync.OnceValues(func() (string, error) {

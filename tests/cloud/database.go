@@ -20,12 +20,18 @@ func PostgresWhole() error {
 	if err != nil {
 		return err
 	}
-	following, err := SQL(primary, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' "+
-		"AND application_name LIKE 'ai-agent-db-%'")
-	if err == nil && following != "2" {
-		err = fmt.Errorf("%s replicas follow %s", following, primary)
+	following, err := Followers(primary)
+	if err == nil && len(following) != 2 {
+		err = fmt.Errorf("%v follow %s", following, primary)
 	}
 	return err
+}
+
+// Followers names the instances that receive what the primary writes.
+func Followers(primary string) ([]string, error) {
+	names, err := SQL(primary, "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' "+
+		"AND application_name LIKE 'ai-agent-db-%'")
+	return strings.Fields(names), err
 }
 
 // Primary names the pod that takes the writes.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ const (
 	shrinkTimeout = 15 * time.Minute
 )
 
-// clients ask the API one question after the other, each on a new connection, until they are stopped.
+// clients ask the API one question after the other until they are stopped.
 type clients struct {
 	stop     chan struct{}
 	running  sync.WaitGroup
@@ -31,19 +32,42 @@ type clients struct {
 	failures []error
 }
 
-func startClients(number int, pause time.Duration) *clients {
+func startClients(number int, pause time.Duration, ask func(*cloud.API, string) error) *clients {
 	c := &clients{stop: make(chan struct{})}
 	patient := *api
 	patient.Timeout = time.Minute
 	for i := range number {
-		c.running.Go(func() { c.ask(&patient, i, pause) })
+		c.running.Go(func() {
+			c.run(pause, func(question int) error {
+				return ask(&patient, fmt.Sprintf("question %d of client %d", question, i))
+			})
+		})
 	}
 	return c
 }
 
-func (c *clients) ask(api *cloud.API, client int, pause time.Duration) {
+// chat asks the model.
+func chat(api *cloud.API, question string) error {
+	_, err := api.Chat(question)
+	return err
+}
+
+// listing is cheap for everything but the API, so that a small machine can load that: no model is asked, and
+// connections are kept.
+func listing(connections int) func(*cloud.API, string) error {
+	transport := api.Edge.Transport()
+	transport.DisableKeepAlives, transport.MaxIdleConnsPerHost = false, connections
+	return func(api *cloud.API, _ string) error {
+		keeping := *api
+		keeping.Transport = transport
+		_, _, err := keeping.Call(http.MethodGet, "/v1/models", api.Key, nil)
+		return err
+	}
+}
+
+func (c *clients) run(pause time.Duration, ask func(question int) error) {
 	for question := 0; ; question++ {
-		if _, err := api.Chat(fmt.Sprintf("question %d of client %d", question, client)); err != nil {
+		if err := ask(question); err != nil {
 			c.mu.Lock()
 			c.failures = append(c.failures, fmt.Errorf("%s: %w", time.Now().Format(time.TimeOnly), err))
 			c.mu.Unlock()
@@ -72,14 +96,16 @@ func (c *clients) finish(t *testing.T) {
 	}
 }
 
-// visitors are there from the load until the pods that it brought have gone.
-var visitors *clients
+// guests are there from the load until the pods that it brought have gone.
+var guests *clients
 
-// scaledUp puts more load on the API than its least pods are meant to carry.
+// scaledUp asks for more than the API's least pods are meant to carry, which is 300 requests a second, and for less
+// than 500: the cluster needs the room of a sixth pod for other parts.
 func scaledUp(t *testing.T) {
 	metricsAnswer(t)
-	visitors = startClients(1, 200*time.Millisecond)
-	load := startClients(16, 0)
+	guests = startClients(1, 200*time.Millisecond, chat)
+	const number = 24
+	load := startClients(number, 45*time.Millisecond, listing(number))
 	defer load.finish(t)
 	took, err := cloud.Within(cloud.HealTimeout, "more pods are ready", func() error {
 		if pods := readyAPIPods(t); pods <= leastPods {
@@ -136,5 +162,5 @@ func scaledBack(t *testing.T) {
 		}
 		return nil
 	})
-	visitors.finish(t)
+	guests.finish(t)
 }

@@ -147,7 +147,7 @@ func killedBackupIsNone(t *testing.T) {
 		t.Fatal("there is no backup to begin with")
 	}
 	if _, err := cloud.SQL(name, "CREATE TABLE ballast AS "+
-		"SELECT md5(random()::text) || md5(random()::text) AS content FROM generate_series(1, 1000000)"); err != nil {
+		"SELECT md5(random()::text) || md5(random()::text) AS content FROM generate_series(1, 3000000)"); err != nil {
 		t.Fatal(err)
 	}
 	agentdJob(t, "backup-to-be-killed", "backup")

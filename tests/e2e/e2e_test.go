@@ -23,16 +23,14 @@ import (
 // TestLocalCloud is one story: each part stands on the one before.
 func TestLocalCloud(t *testing.T) {
 	cloud.RequireInstance(t)
-	steps := []struct {
-		name string
-		run  func(*testing.T)
-	}{
+	tell(t, []step{
 		{"the cloud comes up", cloudUp},
 		{"pulumi previews and deploys, killed once in the middle", deploy},
 		{"agents, sessions and documents", agentAnswers},
 		{"a second up changes nothing", unchanged},
 		{"a refresh finds no drift", noDrift},
 		{"no secret is in clear in the state", secretsClosed},
+		{"what may connect and what may not", isolated},
 		{"a changed variable rolls only the API", rollsOnlyAPI},
 		{"every target of Prometheus is up", targetsUp},
 		{"every panel of the dashboard has data", panelsAnswer},
@@ -44,6 +42,8 @@ func TestLocalCloud(t *testing.T) {
 		{"a killed backup leaves none", killedBackupIsNone},
 		{"a second database begins at a moment of the first", recoveredToAMoment},
 		{"the pods go when the load has gone", scaledBack},
+		{"the edge answers as it must", edgeAnswers},
+		{"an Envoy is deleted under load", envoyDeleted},
 		{"an API pod is deleted", apiPodDeleted},
 		{"the PostgreSQL primary is deleted", primaryDeleted},
 		{"a Redis leader is deleted", redisLeaderDeleted},
@@ -52,12 +52,34 @@ func TestLocalCloud(t *testing.T) {
 		{"a process dies", processDies},
 		{"every process is killed", everythingKilled},
 		{"destroy leaves nothing", destroyed},
-	}
+	})
+}
+
+// TestRollout is another story: what whoever runs the API does to it while there are visitors.
+func TestRollout(t *testing.T) {
+	cloud.RequireInstance(t)
+	tell(t, []step{
+		{"the cloud comes up", cloudUp},
+		{"the program is deployed", deployedForVisitors},
+		{"every change is rolled out under load", rolledOutUnderLoad},
+		{"destroy leaves nothing", destroyed},
+	})
+}
+
+// step is a part of a story.
+type step struct {
+	name string
+	run  func(*testing.T)
+}
+
+// tell stops at the first part that fails.
+func tell(t *testing.T, steps []step) {
+	t.Helper()
 	for _, step := range steps {
 		if !t.Run(step.name, step.run) {
 			diagnose(t)
 			t.Fatal("the parts after this one stand on it; look around with " +
-				"AGENTSTACK_INSTANCE=e2e bin/kubectl, then AGENTSTACK_INSTANCE=e2e make reset")
+				"bin/kubectl, then make reset, with the same AGENTSTACK_INSTANCE")
 		}
 	}
 }
@@ -102,6 +124,7 @@ func deploy(t *testing.T) {
 	}
 	killUpInTheMiddle(t)
 	cloud.Command(t, "localcloud", "up")
+	cloud.AdmitHost(t)
 	api = cloud.SignUp(t)
 	id := answers(t)
 	t.Logf("request %s is in PostgreSQL", id)
@@ -159,8 +182,8 @@ func secretsClosed(t *testing.T) {
 	if err := json.Unmarshal([]byte(data), &secrets); err != nil {
 		t.Fatal(err)
 	}
-	// names are keys that say who and where, which is no secret.
-	names := []string{"username", "dbname", "host", "port", "access-key-id"}
+	// names are keys that say who and where, or whom to believe, which is no secret.
+	names := []string{"username", "dbname", "host", "port", "access-key-id", "ca.crt"}
 	checked := 0
 	for _, secret := range secrets.Items {
 		for key, value := range secret.Data {

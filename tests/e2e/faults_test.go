@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -100,8 +101,16 @@ func formerPrimaryJoins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	primary, err := cloud.Primary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, err := cloud.Followers(primary)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range all {
-		if name := p.Metadata.Name; !p.Ready() {
+		if name := p.Metadata.Name; name != primary && !slices.Contains(joined, name) {
 			t.Logf("instance %s did not join by itself: it is made anew", name)
 			cloud.Kubectl(t, "delete", "pvc", name, name+"-wal", "--wait=false")
 			cloud.Kubectl(t, "delete", "pod", name, "--wait=false")
@@ -120,7 +129,7 @@ func nodeOfPrimary(t *testing.T) string {
 
 func processDies(t *testing.T) {
 	n := cloud.AtRest(t)
-	for _, unit := range []string{"local-1-apiserver", "local-1a-kubelet", "local-1b-containerd"} {
+	for _, unit := range []string{"local-1-apiserver", "local-1a-kubelet", "local-1b-containerd", "local-1c-netpol"} {
 		pid, restarts := process(t, unit)
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)

@@ -88,7 +88,7 @@ func targetsUp(t *testing.T) {
 			}
 		}
 		for job, want := range map[string]int{
-			"ai-agent-api": 3, "postgres": 3, "pgbouncer": 4, "redis": 6, "node-exporter": 3, "kubelet": 3,
+			"ai-agent-api": 3, "postgres": 3, "pgbouncer": 4, "redis": 6, "envoy": 2, "node-exporter": 3, "kubelet": 3,
 		} {
 			if count[job] != want {
 				problems = append(problems, fmt.Errorf("job %s has %d targets, not %d", job, count[job], want))
@@ -188,7 +188,11 @@ var receiver *webhook
 // configureWebhook gives the stack the secret URL of a webhook that this test serves until it ends.
 func configureWebhook(t *testing.T) {
 	t.Helper()
-	listener, err := net.Listen("tcp", hostAddress(t)+":0")
+	address, err := cloud.HostAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", address+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,26 +201,6 @@ func configureWebhook(t *testing.T) {
 	go func() { _ = server.Serve(listener) }()
 	cloud.Command(t, "pulumi", "config", "set", "--secret", "agentstack:alertWebhookUrl", receiver.url,
 		"--stack", "local")
-}
-
-// hostAddress is the host's own address on the instance's network.
-func hostAddress(t *testing.T) string {
-	t.Helper()
-	network, err := net.InterfaceByName("as-" + os.Getenv("AGENTSTACK_INSTANCE"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	addresses, err := network.Addrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, address := range addresses {
-		if prefix, isNetwork := address.(*net.IPNet); isNetwork && prefix.IP.To4() != nil {
-			return prefix.IP.String()
-		}
-	}
-	t.Fatalf("%s has no address", network.Name)
-	return ""
 }
 
 // alertFires makes one Redis node hang, and lets it go on again.

@@ -102,7 +102,8 @@ func recordArgs(ctx *pulumi.Context, args RecordsArgs, r record, checks map[stri
 	if r.balancer != "" {
 		alias.Name = args.Hostnames[r.balancer]
 		alias.ZoneId = lb.GetHostedZoneIdOutput(ctx, lb.GetHostedZoneIdOutputArgs{
-			Region: pulumi.String(r.balancer),
+			Region:           pulumi.String(r.balancer),
+			LoadBalancerType: pulumi.String("network"),
 		}, provider).Id()
 	}
 	made := &route53.RecordArgs{

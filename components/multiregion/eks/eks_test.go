@@ -104,8 +104,8 @@ func TestAdmins(t *testing.T) {
 
 func TestReleasesArePinnedAndAtomic(t *testing.T) {
 	releases := pulumitest.Up(t, register(eks.Settings{})).OfType("kubernetes:helm.sh/v3:Release")
-	if len(releases) != 3 {
-		t.Errorf("%d releases, want 3", len(releases))
+	if len(releases) != 4 {
+		t.Errorf("%d releases, want 4", len(releases))
 	}
 	for _, release := range releases {
 		if version, _ := release.At("version").(string); version == "" || release.At("atomic") != true {

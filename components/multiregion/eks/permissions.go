@@ -6,8 +6,8 @@ import (
 	"agentstack/components/multiregion/internal/cloud"
 )
 
-// The operators' own documents allow more than they need here: network load balancers, firewalls, snapshots, volumes
-// made by older drivers. What is left are single actions, on resources of the cluster where AWS can tell them.
+// The operators' own documents allow more than they need here: application load balancers, firewalls, snapshots,
+// volumes made by older drivers. What is left are single actions, on resources of the cluster where AWS can tell them.
 
 // volumePermissions let the EBS CSI driver make, attach, grow and delete the volumes that carry its tag.
 // https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/example-iam-policy.json
@@ -33,7 +33,7 @@ func volumePermissions(scope cloud.Scope) []cloud.Statement {
 	}
 }
 
-// loadBalancerPermissions let the AWS Load Balancer Controller keep application load balancers in front of pods.
+// loadBalancerPermissions let the AWS Load Balancer Controller keep network load balancers in front of pods.
 // https://github.com/kubernetes-sigs/aws-load-balancer-controller/blob/v2.14.0/docs/install/iam_policy.json
 func loadBalancerPermissions(scope cloud.Scope) []cloud.Statement {
 	return slices.Concat(loadBalancerReads(scope), securityGroupPermissions(scope), balancingPermissions(scope))
@@ -60,7 +60,6 @@ func loadBalancerReads(scope cloud.Scope) []cloud.Statement {
 			"elasticloadbalancing:DescribeListeners",
 			"elasticloadbalancing:DescribeLoadBalancerAttributes",
 			"elasticloadbalancing:DescribeLoadBalancers",
-			"elasticloadbalancing:DescribeRules",
 			"elasticloadbalancing:DescribeSSLPolicies",
 			"elasticloadbalancing:DescribeTags",
 			"elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -109,18 +108,16 @@ func securityGroupPermissions(scope cloud.Scope) []cloud.Statement {
 
 func balancingPermissions(scope cloud.Scope) []cloud.Statement {
 	arn := func(resource string) string { return scope.ARN("elasticloadbalancing", scope.Region, "*", resource) }
-	balancers := []string{arn("loadbalancer/app/*/*")}
+	balancers := []string{arn("loadbalancer/net/*/*")}
 	targets := []string{arn("targetgroup/*/*")}
-	listeners := []string{arn("listener/app/*/*/*")}
-	rules := []string{arn("listener-rule/app/*/*/*/*")}
-	made := slices.Concat(balancers, targets, listeners, rules)
+	listeners := []string{arn("listener/net/*/*/*")}
+	made := slices.Concat(balancers, targets, listeners)
 	return []cloud.Statement{
 		cloud.Allow([]string{"elasticloadbalancing:CreateLoadBalancer"}, balancers).
 			When(cloud.Condition{"StringEquals": requested(scope)}),
 		cloud.Allow([]string{"elasticloadbalancing:CreateTargetGroup"}, targets).
 			When(cloud.Condition{"StringEquals": requested(scope)}),
 		cloud.Allow([]string{"elasticloadbalancing:CreateListener"}, balancers).When(owned(scope)),
-		cloud.Allow([]string{"elasticloadbalancing:CreateRule"}, listeners).When(owned(scope)),
 		cloud.Allow([]string{"elasticloadbalancing:AddTags"}, made).
 			When(cloud.Condition{"StringEquals": requested(scope)}),
 		cloud.Allow([]string{
@@ -128,20 +125,17 @@ func balancingPermissions(scope cloud.Scope) []cloud.Statement {
 			"elasticloadbalancing:AddTags",
 			"elasticloadbalancing:DeleteListener",
 			"elasticloadbalancing:DeleteLoadBalancer",
-			"elasticloadbalancing:DeleteRule",
 			"elasticloadbalancing:DeleteTargetGroup",
 			"elasticloadbalancing:DeregisterTargets",
 			"elasticloadbalancing:ModifyListener",
 			"elasticloadbalancing:ModifyListenerAttributes",
 			"elasticloadbalancing:ModifyLoadBalancerAttributes",
-			"elasticloadbalancing:ModifyRule",
 			"elasticloadbalancing:ModifyTargetGroup",
 			"elasticloadbalancing:ModifyTargetGroupAttributes",
 			"elasticloadbalancing:RegisterTargets",
 			"elasticloadbalancing:RemoveListenerCertificates",
 			"elasticloadbalancing:RemoveTags",
 			"elasticloadbalancing:SetIpAddressType",
-			"elasticloadbalancing:SetRulePriorities",
 			"elasticloadbalancing:SetSecurityGroups",
 			"elasticloadbalancing:SetSubnets",
 		}, made).When(owned(scope)),

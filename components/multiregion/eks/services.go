@@ -19,6 +19,7 @@ const (
 	loadBalancerController = "aws-load-balancer-controller"
 	autoscaler             = "cluster-autoscaler"
 	databaseOperator       = "cloudnative-pg"
+	edgeController         = "envoy-gateway"
 
 	// releaseTimeout is how long a Helm release may take, in seconds. One that takes longer is rolled back.
 	releaseTimeout = 600
@@ -40,7 +41,31 @@ func (b *builder) newServices(provider *kubernetes.Provider) ([]pulumi.Resource,
 		}
 		made = append(made, resource)
 	}
-	return made, nil
+	// Its definition comes with the release of Envoy Gateway.
+	gateways, err := kube.NewCustomResource(b.ctx, b.name, gatewayClass(b.args.Region), b.parent,
+		pulumi.Provider(provider), pulumi.DependsOn(made))
+	if err != nil {
+		return nil, err
+	}
+	return append(made, gateways), nil
+}
+
+type gatewayClassSpec struct {
+	ControllerName string `json:"controllerName"`
+}
+
+// gatewayClass is for Gateways that Envoy Gateway serves.
+func gatewayClass(region string) kube.CustomResource[gatewayClassSpec] {
+	return kube.CustomResource[gatewayClassSpec]{
+		APIVersion: "gateway.networking.k8s.io/v1",
+		Kind:       "GatewayClass",
+		Metadata: kube.Metadata{
+			Name:        "envoy",
+			Labels:      kube.Labels(edgeController, "edge", region),
+			Annotations: kube.WaitFor("condition=Accepted"),
+		},
+		Spec: gatewayClassSpec{ControllerName: "gateway.envoyproxy.io/gatewayclass-controller"},
+	}
 }
 
 // storageClassArgs describes volumes that are made in the zone in which the pod that asks for them is put.
@@ -65,6 +90,8 @@ func storageClassArgs(region string) *storagev1.StorageClassArgs {
 type release struct {
 	name, namespace, repository, version string
 	values                               pulumi.Map
+	// image is the chart as an image of a registry, where it is in no repository.
+	image string
 }
 
 func (b *builder) releases() []release {
@@ -84,6 +111,13 @@ func (b *builder) releases() []release {
 			repository: "https://aws.github.io/eks-charts",
 			version:    "1.14.0",
 			values:     b.loadBalancerValues(),
+		},
+		{
+			name:      edgeController,
+			namespace: kube.EdgeNamespace,
+			image:     "oci://docker.io/envoyproxy/gateway-helm",
+			version:   "v1.9.1",
+			values:    edgeControllerValues(),
 		},
 		{
 			name:       autoscaler,
@@ -113,9 +147,25 @@ func (b *builder) loadBalancerValues() pulumi.Map {
 		"enableShield":   pulumi.Bool(false),
 		"enableWaf":      pulumi.Bool(false),
 		"enableWafv2":    pulumi.Bool(false),
-		// The program has no Services of the type LoadBalancer, and no other Service shall wait for the controller.
+		// The Service of the edge names the controller in an annotation, and no other shall wait for it.
 		"enableServiceMutatorWebhook": pulumi.Bool(false),
 		"resources":                   operatorResources.Args(),
+	}
+}
+
+// edgeControllerValues make two controllers, of which a drain evicts one at a time, and allow EnvoyPatchPolicies.
+func edgeControllerValues() pulumi.Map {
+	return pulumi.Map{
+		"deployment": pulumi.Map{
+			"replicas":     pulumi.Int(2),
+			"envoyGateway": pulumi.Map{"resources": operatorResources.Args()},
+		},
+		"podDisruptionBudget": pulumi.Map{"minAvailable": pulumi.Int(1)},
+		// Its webhook tells an Envoy the zone of its node, for routes that prefer a zone.
+		"topologyInjector": pulumi.Map{"enabled": pulumi.Bool(false)},
+		"config": pulumi.Map{"envoyGateway": pulumi.Map{
+			"extensionApis": pulumi.Map{"enableEnvoyPatchPolicy": pulumi.Bool(true)},
+		}},
 	}
 }
 
@@ -132,16 +182,21 @@ func (b *builder) autoscalerValues() pulumi.Map {
 }
 
 func (r release) args() *helmv3.ReleaseArgs {
-	return &helmv3.ReleaseArgs{
+	args := &helmv3.ReleaseArgs{
 		Name:            pulumi.String(r.name),
 		Namespace:       pulumi.String(r.namespace),
 		CreateNamespace: pulumi.Bool(r.namespace != systemNamespace),
 		Chart:           pulumi.String(r.name),
 		Version:         pulumi.String(r.version),
-		RepositoryOpts:  &helmv3.RepositoryOptsArgs{Repo: pulumi.String(r.repository)},
 		Values:          r.values,
 		Atomic:          pulumi.Bool(true),
 		CleanupOnFail:   pulumi.Bool(true),
 		Timeout:         pulumi.Int(releaseTimeout),
 	}
+	if r.image != "" {
+		args.Chart = pulumi.String(r.image)
+		return args
+	}
+	args.RepositoryOpts = &helmv3.RepositoryOptsArgs{Repo: pulumi.String(r.repository)}
+	return args
 }

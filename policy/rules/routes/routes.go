@@ -2,6 +2,7 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 
 	"agentstack/policy/rule"
@@ -23,9 +24,9 @@ var Rules = []rule.Rule{{
 }, {
 	Name: "route-no-internal-paths",
 	Description: "Nothing routes /metrics, /livez or /ready from outside: they tell attackers how the service is " +
-		"built and when it is weak.",
-	Level:    rule.Mandatory,
-	Resource: noInternalPaths,
+		"built and when it is weak. An HTTPRoute for every path needs another one that answers these itself.",
+	Level: rule.Mandatory,
+	Stack: noInternalPaths,
 }, {
 	Name: "service-internal",
 	Description: "Services are reached inside the cluster or through a route: LoadBalancer, NodePort and external " +
@@ -98,51 +99,107 @@ func attached(route, gateway rule.Resource, listener rule.Value) bool {
 // redirects reports whether every rule of a route redirects, or may.
 func redirects(rules rule.Value) bool {
 	for _, one := range rules.Items() {
-		redirected := one.At("filters").Unknown()
-		for _, filter := range one.At("filters").Items() {
-			redirected = redirected || filter.At("type").CanBe("RequestRedirect")
-		}
-		if !redirected {
+		if !hasFilter(one, "RequestRedirect") {
 			return false
 		}
 	}
 	return !rules.Empty()
 }
 
-func noInternalPaths(resource rule.Resource, report rule.Report) {
-	switch {
-	case resource.IsA("networking.k8s.io/Ingress"):
+// hasFilter reports whether a rule of a route has a filter of the type, or may.
+func hasFilter(one rule.Value, filterType string) bool {
+	if one.At("filters").Unknown() {
+		return true
+	}
+	for _, filter := range one.At("filters").Items() {
+		if filter.At("type").CanBe(filterType) {
+			return true
+		}
+	}
+	return false
+}
+
+// answered reports whether a rule of a route has no backend, but a filter that answers in its place.
+func answered(one rule.Value) bool {
+	return hasFilter(one, "RequestRedirect") || one.At("backendRefs").Empty() && hasFilter(one, "ExtensionRef")
+}
+
+func noInternalPaths(stack rule.Stack, report rule.Report) {
+	for _, resource := range stack.Of("networking.k8s.io/Ingress") {
 		for _, host := range resource.At("spec.rules").Items() {
 			for _, path := range host.At("http.paths").Items() {
-				judgePath(path.At("path"), path.At("pathType").CanBe("Exact"), report)
+				judgePath(path.At("path"), path.At("pathType").CanBe("Exact"), internalPaths, report)
 			}
 		}
 		if backend := resource.At("spec.defaultBackend"); !backend.Empty() && !backend.Unknown() {
 			report(backend, "routes every path: list the paths of the API instead")
 		}
-	case resource.IsA("gateway.networking.k8s.io/HTTPRoute"):
+	}
+	for _, resource := range stack.Of("gateway.networking.k8s.io/HTTPRoute") {
+		open := openPaths(stack, resource)
 		for _, one := range resource.At("spec.rules").Items() {
-			if !redirects(one) {
-				judgeMatches(one.At("matches"), report)
+			if !answered(one) {
+				judgeMatches(one.At("matches"), open, report)
 			}
 		}
 	}
 }
 
-func judgeMatches(matches rule.Value, report rule.Report) {
-	if matches.Empty() {
+// openPaths are the internal paths that no route with the same parents and host names answers itself, or may. Its
+// longer match wins over the one for every path.
+func openPaths(stack rule.Stack, route rule.Resource) []string {
+	closed := map[string]bool{}
+	for _, other := range stack.Of("gateway.networking.k8s.io/HTTPRoute") {
+		if other.Beside(route) && (other.At("spec").Partly() || route.At("spec").Partly()) {
+			return nil
+		}
+		if !sameTraffic(other, route) {
+			continue
+		}
+		for _, one := range other.At("spec.rules").Items() {
+			for _, match := range one.At("matches").Items() {
+				if answered(one) && wholePath(match) {
+					closed[match.At("path.value").Text()] = true
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(internalPaths), func(path string) bool { return closed[path] })
+}
+
+// wholePath reports whether a match takes every request for a path and what is below it.
+func wholePath(match rule.Value) bool {
+	return match.At("path.type").Or("PathPrefix").Is("PathPrefix") &&
+		match.At("headers").Empty() && match.At("method").Missing() && match.At("queryParams").Empty()
+}
+
+// sameTraffic reports whether two routes in one namespace have the same parents and host names.
+func sameTraffic(a, b rule.Resource) bool {
+	sameParent := func(x, y rule.Value) bool {
+		return x.At("name").Text() == y.At("name").Text() && x.At("sectionName").Text() == y.At("sectionName").Text()
+	}
+	sameHost := func(x, y rule.Value) bool { return x.Text() == y.Text() }
+	return a.Beside(b) &&
+		slices.EqualFunc(a.At("spec.parentRefs").Items(), b.At("spec.parentRefs").Items(), sameParent) &&
+		slices.EqualFunc(a.At("spec.hostnames").Items(), b.At("spec.hostnames").Items(), sameHost)
+}
+
+func judgeMatches(matches rule.Value, open []string, report rule.Report) {
+	if matches.Empty() && len(open) > 0 {
 		report(matches, "is missing, which routes every path: list the paths of the API")
 	}
 	for _, match := range matches.Items() {
-		judgePath(match.At("path.value").Or("/"), match.At("path.type").CanBe("Exact"), report)
+		judgePath(match.At("path.value").Or("/"), match.At("path.type").CanBe("Exact"), open, report)
 	}
 }
 
-func judgePath(path rule.Value, exact bool, report rule.Report) {
+// judgePath reports a path that leads to an internal one, and one for every path unless all internal ones are closed.
+func judgePath(path rule.Value, exact bool, open []string, report rule.Report) {
 	prefix := strings.TrimSuffix(path.Text(), "/")
 	for _, internal := range internalPaths {
 		inside := prefix == internal || strings.HasPrefix(prefix, internal+"/")
-		if outside := path.Text() == "/" && !exact; inside || outside {
+		everything := path.Text() == "/" && !exact && slices.Contains(open, internal)
+		if inside || everything {
 			report(path, "%q routes %s to the outside: list the paths of the API instead", path.Text(), internal)
 			return
 		}
