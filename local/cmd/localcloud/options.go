@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"agentstack/local/cluster/supervisor"
@@ -56,6 +57,9 @@ func (o *options) workspace(ctx context.Context, i topology.Instance) (pulumi.Wo
 
 // lock keeps two runs that change an instance apart.
 func (o *options) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(o.state, 0o755); err != nil { // a reset may be the first command on a machine
+		return nil, fmt.Errorf("make folder of the local clouds: %w", err)
+	}
 	unlock, err = supervisor.Lock(filepath.Join(o.state, o.instance+".lock"))
 	if errors.Is(err, supervisor.ErrRunning) {
 		return nil, fmt.Errorf("another run is changing the local cloud %q; wait for it", o.instance)
