@@ -67,16 +67,19 @@ func Deploy(ctx *pulumi.Context) error {
 }
 
 // newRegions makes the providers of each region. The region identifies an existing cluster: a kubeconfig in
-// another place does not make the provider replace everything.
+// another place does not make the provider replace everything. ConfigMaps and Secrets change in place, unless the
+// provider has named them.
 func newRegions(ctx *pulumi.Context, config Config) ([]multiregion.Region, error) {
 	var regions []multiregion.Region
 	for _, configured := range config.Regions {
 		region := multiregion.Region{Name: configured.Name, EKS: configured.EKS}
 		if configured.EKS == nil {
 			provider, err := kubernetes.NewProvider(ctx, "kubernetes-"+configured.Name, &kubernetes.ProviderArgs{
-				Context:               pulumi.String(configured.KubeContext),
-				ClusterIdentifier:     pulumi.String(configured.Name),
-				EnableServerSideApply: pulumi.Bool(true),
+				Context:                pulumi.String(configured.KubeContext),
+				ClusterIdentifier:      pulumi.String(configured.Name),
+				EnableServerSideApply:  pulumi.Bool(true),
+				EnableConfigMapMutable: pulumi.Bool(true),
+				EnableSecretMutable:    pulumi.Bool(true),
 			})
 			if err != nil {
 				return nil, fmt.Errorf("register provider of region %s: %w", configured.Name, err)

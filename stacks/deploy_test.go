@@ -81,6 +81,23 @@ func TestEveryObjectBelongsToARegion(t *testing.T) {
 	})
 }
 
+// TestDataChangesInPlace: docs/adr/0019-names-that-stay.md.
+func TestDataChangesInPlace(t *testing.T) {
+	forEachStack(t, func(t *testing.T, recording *pulumitest.Recording) {
+		providers := recording.OfType("pulumi:providers:kubernetes")
+		for _, provider := range providers {
+			for _, setting := range []string{"enableConfigMapMutable", "enableSecretMutable"} {
+				if got := provider.At(setting); got != true {
+					t.Errorf("%s of %s is %v", setting, provider.Name, got)
+				}
+			}
+		}
+		if len(providers) == 0 {
+			t.Error("no providers registered")
+		}
+	})
+}
+
 func TestEveryComponentRegistersItsOutputs(t *testing.T) {
 	forEachStack(t, func(t *testing.T, recording *pulumitest.Recording) {
 		const stack = 1

@@ -65,7 +65,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("register credentials of %s: %w", name, err)
 	}
 	service.JWTKeys, service.SignupToken = credentials.jwtKeys, credentials.signupToken
-	workload, err := r.register(credentials)
+	edge, err := r.register(credentials)
 	if err != nil {
 		return nil, fmt.Errorf("register resources of %s: %w", name, err)
 	}
@@ -74,10 +74,6 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		"namespace":   pulumi.String(service.Namespace),
 	}
 	if args.Edge != nil {
-		edge, err := r.newEdge(workload)
-		if err != nil {
-			return nil, fmt.Errorf("register edge of %s: %w", name, err)
-		}
 		service.Hostname, service.CA = edge.hostname, edge.authority
 		outputs["hostname"], outputs["ca"] = service.Hostname, service.CA
 	}
@@ -95,27 +91,45 @@ type registration struct {
 	parent pulumi.ResourceOption
 }
 
-// register returns the Service, which has ready pods behind it.
-func (r registration) register(credentials credentials) (pulumi.Resource, error) {
+// register returns the edge, which is the zero value without Args.Edge.
+func (r registration) register(credentials credentials) (edge, error) {
 	account, err := corev1.NewServiceAccount(r.ctx, r.name, serviceAccountArgs(r.args), r.parent)
 	if err != nil {
-		return nil, fmt.Errorf("register ServiceAccount: %w", err)
+		return edge{}, fmt.Errorf("register ServiceAccount: %w", err)
 	}
 	if err := r.networkPolicies(); err != nil {
-		return nil, err
+		return edge{}, err
 	}
 	before, err := r.migration(account)
 	if err != nil {
-		return nil, err
+		return edge{}, err
 	}
 	config, secret, err := r.configuration(credentials)
 	if err != nil {
-		return nil, err
+		return edge{}, err
 	}
 	references := references{configMap: config.Metadata.Name(), secret: secret.Metadata.Name()}
-	if before, err = r.canary(references, before); err != nil {
-		return nil, err
+	// The routes know a canary before anybody judges it.
+	backends, err := r.canaryService()
+	if err != nil {
+		return edge{}, err
 	}
+	edge, err := r.newEdge(backends)
+	if err != nil {
+		return edge, fmt.Errorf("register edge: %w", err)
+	}
+	if before, err = r.canary(references, before, append(backends, edge.routes...)); err != nil {
+		return edge, err
+	}
+	service, err := r.workload(references, before)
+	if err != nil {
+		return edge, err
+	}
+	return edge, r.newRateLimit(append(edge.routes, service))
+}
+
+// workload registers the Deployment and what belongs to it, and returns the Service, which has ready pods behind it.
+func (r registration) workload(references references, before pulumi.Resource) (pulumi.Resource, error) {
 	deployment, err := appsv1.NewDeployment(r.ctx, r.name, deploymentArgs(r.args, appName, references), r.parent,
 		pulumi.DependsOn([]pulumi.Resource{before}))
 	if err != nil {

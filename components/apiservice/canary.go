@@ -74,9 +74,23 @@ func (s Settings) canaryReplicas() int {
 	return (s.MaxReplicas*weight + rest - 1) / rest
 }
 
-// canary registers the canary and the Job that judges it, and returns what the API's Deployment has to wait for. Both
-// are compared with the same configuration, so that only a new image can make the difference.
-func (r registration) canary(refs references, before pulumi.Resource) (pulumi.Resource, error) {
+// canaryService registers what the edge's routes give the canary's share to.
+func (r registration) canaryService() ([]pulumi.Resource, error) {
+	if !r.args.Canary.Enabled {
+		return nil, nil
+	}
+	service, err := corev1.NewService(r.ctx, r.name+"-canary", canaryServiceArgs(r.args), r.parent)
+	if err != nil {
+		return nil, fmt.Errorf("register Service %s-canary: %w", r.name, err)
+	}
+	return []pulumi.Resource{service}, nil
+}
+
+// canary registers the canary and the Job that judges it once traffic can reach it, and returns what the API's
+// Deployment has to wait for. Both are compared with the same configuration, so that only a new image can make the
+// difference.
+func (r registration) canary(refs references, before pulumi.Resource, traffic []pulumi.Resource,
+) (pulumi.Resource, error) {
 	if !r.args.Canary.Enabled {
 		return before, nil
 	}
@@ -96,11 +110,7 @@ func (r registration) canary(refs references, before pulumi.Resource) (pulumi.Re
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, name, budget, r.parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget %s: %w", name, err)
 	}
-	service, err := corev1.NewService(r.ctx, name, canaryServiceArgs(r.args), r.parent)
-	if err != nil {
-		return nil, fmt.Errorf("register Service %s: %w", name, err)
-	}
-	return r.judge(deployment, service)
+	return r.judge(append(traffic, deployment)...)
 }
 
 // judge registers the Job. It looks at the canary after that has changed.

@@ -57,13 +57,17 @@ func TestStandbyHasNoCanary(t *testing.T) {
 	}
 }
 
-// TestNewImageComesByWayOfTheCanary: image, migration, canary, judge, API.
+// TestNewImageComesByWayOfTheCanary: image, migration, canary and its share of the traffic, judge, API.
 func TestNewImageComesByWayOfTheCanary(t *testing.T) {
-	recording := pulumitest.Up(t, register(canaryArgs()))
+	args := edgeArgs()
+	args.Canary.Enabled = true
+	recording := pulumitest.Up(t, register(args))
 	for _, step := range []struct{ after, name, before string }{
 		{jobType + " " + apiName + "-migrate", apiName + "-canary", deploymentType},
 		{deploymentType + " " + apiName + "-canary", apiName + "-judge", jobType},
-		{"kubernetes:core/v1:Service " + apiName + "-canary", apiName + "-judge", jobType},
+		{"kubernetes:core/v1:Service " + apiName + "-canary", apiName, gatewayAPI + "HTTPRoute"},
+		{gatewayAPI + "HTTPRoute " + apiName, apiName + "-judge", jobType},
+		{gatewayAPI + "HTTPRoute " + apiName + "-ws", apiName + "-judge", jobType},
 		{"kubernetes:rbac.authorization.k8s.io/v1:RoleBinding " + apiName + "-judge", apiName + "-judge", jobType},
 		{jobType + " " + apiName + "-judge", apiName, deploymentType},
 	} {

@@ -15,12 +15,17 @@ type edge struct {
 	authority pulumi.StringOutput
 	// hostname is the address of the Gateway, a name or an IP.
 	hostname pulumi.StringOutput
+	// routes are those to the API.
+	routes []pulumi.Resource
 }
 
 // newEdge registers the edge in the order in which nothing is open before it is closed: routes to the API come after
-// the limits and the refusals.
-func (r registration) newEdge(workload pulumi.Resource) (edge, error) {
-	after := []pulumi.Resource{workload}
+// the limits and the refusals. Until the API has pods, Envoy answers in its place with 503.
+func (r registration) newEdge(backends []pulumi.Resource) (edge, error) {
+	if r.args.Edge == nil {
+		return edge{}, nil
+	}
+	var after []pulumi.Resource
 	made := edge{authority: pulumi.String("").ToStringOutput()}
 	if r.args.Edge.Issuer == IssuerLocal {
 		secret, err := kube.NewSignedCertificate(r.ctx, r.name+"-tls", edgeObject(r.args, tlsSecretName),
@@ -48,7 +53,8 @@ func (r registration) newEdge(workload pulumi.Resource) (edge, error) {
 	if err != nil {
 		return edge{}, err
 	}
-	return made, r.newRoutes(rules)
+	made.routes, err = r.newRoutes(append(rules, backends...))
+	return made, err
 }
 
 func (r registration) newGateway(after []pulumi.Resource) (*kube.Object, error) {
@@ -106,19 +112,23 @@ func (r registration) newRules(after []pulumi.Resource) ([]pulumi.Resource, erro
 	return append(made, refused), err
 }
 
-// newRoutes registers the routes to the API, and what changes their rate limit.
-func (r registration) newRoutes(rules []pulumi.Resource) error {
-	api, err := kube.NewCustomResource(r.ctx, r.name, apiRoute(r.args), r.parent, pulumi.DependsOn(rules))
+func (r registration) newRoutes(after []pulumi.Resource) ([]pulumi.Resource, error) {
+	api, err := kube.NewCustomResource(r.ctx, r.name, apiRoute(r.args), r.parent, pulumi.DependsOn(after))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	webSocket, err := kube.NewCustomResource(r.ctx, r.name+"-ws", webSocketRoute(r.args), r.parent,
-		pulumi.DependsOn(rules))
-	if err != nil {
-		return err
+		pulumi.DependsOn(after))
+	return []pulumi.Resource{api, webSocket}, err
+}
+
+// newRateLimit registers what changes the rate limit of the routes, where there are any. Envoy Gateway finds nothing to
+// change in the route to a Service without pods.
+func (r registration) newRateLimit(after []pulumi.Resource) error {
+	if r.args.Edge == nil {
+		return nil
 	}
-	_, err = kube.NewCustomResource(r.ctx, r.name+"-edge", rateLimitPatch(r.args), r.parent,
-		pulumi.DependsOn([]pulumi.Resource{api, webSocket}))
+	_, err := kube.NewCustomResource(r.ctx, r.name+"-edge", rateLimitPatch(r.args), r.parent, pulumi.DependsOn(after))
 	return err
 }
 

@@ -37,7 +37,6 @@ func TestNothingIsOpenBeforeItIsClosed(t *testing.T) {
 	for resource, before := range map[string][]string{
 		gatewayAPI + "Gateway " + name: {
 			secretType + " " + name + "-tls", envoyAPI + "EnvoyProxy " + name + "-edge",
-			"kubernetes:core/v1:Service " + name,
 		},
 		gatewayAPI + "HTTPRoute " + name: {
 			gatewayAPI + "HTTPRoute " + name + "-refused", envoyAPI + "BackendTrafficPolicy " + name,
@@ -51,6 +50,7 @@ func TestNothingIsOpenBeforeItIsClosed(t *testing.T) {
 		},
 		envoyAPI + "EnvoyPatchPolicy " + name + "-edge": {
 			gatewayAPI + "HTTPRoute " + name, gatewayAPI + "HTTPRoute " + name + "-ws",
+			"kubernetes:core/v1:Service " + name,
 		},
 	} {
 		resourceType, resourceName, _ := strings.Cut(resource, " ")

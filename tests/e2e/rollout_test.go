@@ -25,6 +25,8 @@ const apiPods = "app.kubernetes.io/name in (ai-agent-api, ai-agent-api-canary)"
 // change is something that whoever runs the API does to it while there are visitors.
 type change struct {
 	name string
+	// prepare, unless nil, is done before there are visitors.
+	prepare func(*rollout)
 	// run does it and returns when it is done, but for pods that still end.
 	run func(*rollout)
 	// cutsSockets: an Envoy leaves. It lets answers end, but can't tell a WebSocket that it is over.
@@ -35,7 +37,7 @@ var changes = []change{
 	{name: "image", run: imageChanged},
 	{name: "configuration", run: configurationChanged},
 	{name: "secrets", run: secretsRotated},
-	{name: "node drained", run: nodeDrainedUnderLoad, cutsSockets: true},
+	{name: "node drained", prepare: leadAwayFromStore, run: nodeDrainedUnderLoad, cutsSockets: true},
 	{name: "2 pods", run: scaledTo(2)},
 	{name: "6 pods", run: scaledTo(6)},
 	{name: "2 pods again", run: scaledTo(2)},
@@ -85,6 +87,9 @@ func rolledOutUnderLoad(t *testing.T) {
 // measure makes a change and judges what the visitors say.
 func (r *rollout) measure(t *testing.T, c change) {
 	r.T, r.broken = t, true
+	if c.prepare != nil {
+		c.prepare(r)
+	}
 	visitors := cloud.Visit(t, api)
 	stop := sync.OnceValue(visitors.Stop)
 	defer stop()
@@ -202,6 +207,33 @@ func secretsRotated(r *rollout) {
 	if r.field(role) == secret {
 		r.Errorf("the API still takes its password from %s", secret)
 	}
+}
+
+// leadAwayFromStore lets another instance of PostgreSQL lead where the node of the primary has the object store, too. In
+// a cloud the store is elsewhere; here, both would be away at once, and then nobody leads for half a minute.
+func leadAwayFromStore(r *rollout) {
+	store := cloud.Kubectl(r.T, "get", "pod", "object-store-0", "-o", "jsonpath={.spec.nodeName}")
+	if nodeOfPrimary(r.T) != store {
+		return
+	}
+	primary, err := cloud.Primary()
+	if err != nil {
+		r.Fatal(err)
+	}
+	following, err := cloud.Followers(primary)
+	if err != nil || len(following) == 0 {
+		r.Fatalf("%v follow %s: %v", following, primary, err)
+	}
+	// As `kubectl cnpg promote` does.
+	cloud.Kubectl(r.T, "patch", cloud.Database, "--subresource=status", "--type=merge", "-p", fmt.Sprintf(
+		`{"status": {"targetPrimary": %q, "targetPrimaryTimestamp": %q, "phase": "Switchover in progress"}}`,
+		following[0], time.Now().UTC().Format(time.RFC3339Nano)))
+	cloud.Eventually(r.T, cloud.SettleTimeout, following[0]+" leads", func() error {
+		if now, err := cloud.Primary(); err != nil || now != following[0] {
+			return fmt.Errorf("%s leads, %v", now, err)
+		}
+		return cloud.PostgresWhole()
+	})
 }
 
 // nodeDrainedUnderLoad drains the node of PostgreSQL's primary, which has pods of everything else, too.

@@ -20,7 +20,7 @@ type Result struct {
 	// Refused counts WebSockets that a pod refused since it shuts down, with 503 and Retry-After: they were opened
 	// again after that time.
 	Refused int
-	// Failures are the failures and cuts, of each kind the first 20.
+	// Failures are the failures and cuts, of each kind the first three of a second.
 	Failures []Failure
 }
 
@@ -49,14 +49,14 @@ func (f Failure) String() string {
 	return fmt.Sprintf("%s %s: %v", f.At.Format("15:04:05.000"), f.What, f.Err)
 }
 
-const mostFailures = 20
+const mostFailures = 3
 
 // tally is the result so far.
 type tally struct {
 	mu        sync.Mutex
 	result    Result
 	latencies []time.Duration
-	noted     map[string]int // by what failed
+	noted     map[string]int // by what failed, and the second
 }
 
 func (t *tally) requested(took time.Duration, err error) {
@@ -101,8 +101,10 @@ func (t *tally) note(what string, err error) {
 	if t.noted == nil {
 		t.noted = map[string]int{}
 	}
-	if t.noted[what]++; t.noted[what] <= mostFailures {
-		t.result.Failures = append(t.result.Failures, Failure{time.Now(), what, err})
+	failure := Failure{time.Now(), what, err}
+	kind := what + failure.At.Format(time.TimeOnly)
+	if t.noted[kind]++; t.noted[kind] <= mostFailures {
+		t.result.Failures = append(t.result.Failures, failure)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestNodesKeepTheirCredentials(t *testing.T) {
 			t.Errorf("%s = %v, want %v", key, got, want)
 		}
 	}
-	if got := template.At("blockDeviceMappings", 0, "ebs", "encrypted"); got != "true" {
+	if got := template.At("blockDeviceMappings", 0, "ebs", "encrypted"); got != true {
 		t.Errorf("encrypted = %v", got)
 	}
 }
@@ -110,6 +110,17 @@ func TestReleasesArePinnedAndAtomic(t *testing.T) {
 	for _, release := range releases {
 		if version, _ := release.At("version").(string); version == "" || release.At("atomic") != true {
 			t.Errorf("release %s: version %q, atomic %v", release.Name, version, release.At("atomic"))
+		}
+	}
+}
+
+// TestDataChangesInPlace: docs/adr/0019-names-that-stay.md.
+func TestDataChangesInPlace(t *testing.T) {
+	provider := pulumitest.Up(t, register(eks.Settings{})).Find(t, "pulumi:providers:kubernetes",
+		"kubernetes-eu-west-1")
+	for _, setting := range []string{"enableConfigMapMutable", "enableSecretMutable"} {
+		if got := provider.At(setting); got != true {
+			t.Errorf("%s is %v", setting, got)
 		}
 	}
 }

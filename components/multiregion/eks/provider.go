@@ -17,8 +17,10 @@ func (b *builder) newProvider(after []pulumi.Resource) (*kubernetes.Provider, er
 	provider, err := kubernetes.NewProvider(b.ctx, "kubernetes-"+region, &kubernetes.ProviderArgs{
 		Kubeconfig: pulumix.Cast[pulumi.StringOutput](config),
 		// The region identifies the cluster: another endpoint does not make the provider replace everything.
-		ClusterIdentifier:     pulumi.String(region),
-		EnableServerSideApply: pulumi.Bool(true),
+		ClusterIdentifier:      pulumi.String(region),
+		EnableServerSideApply:  pulumi.Bool(true),
+		EnableConfigMapMutable: pulumi.Bool(true),
+		EnableSecretMutable:    pulumi.Bool(true),
 	}, b.parent, pulumi.DependsOn(after))
 	if err != nil {
 		return nil, fmt.Errorf("register Kubernetes provider of %s: %w", b.name, err)
