@@ -63,7 +63,7 @@ func TestNodesKeepTheirCredentials(t *testing.T) {
 			t.Errorf("%s = %v, want %v", key, got, want)
 		}
 	}
-	if got := template.At("blockDeviceMappings", 0, "ebs", "encrypted"); got != true {
+	if got := template.At("blockDeviceMappings", 0, "ebs", "encrypted"); got != "true" {
 		t.Errorf("encrypted = %v", got)
 	}
 }
