@@ -140,6 +140,21 @@ func TestTimeouts(t *testing.T) {
 		if request != want[0] || idle != want[1] || connect != "10s" {
 			t.Errorf("%q: request %v, idle %v, connect %v", role, request, idle, connect)
 		}
+		// The API's own is 120 s.
+		if got := timeout.At("spec", "timeout", "http", "connectionIdleTimeout"); got != "60s" {
+			t.Errorf("%q: Envoy keeps connections to the API for %v", role, got)
+		}
+	}
+}
+
+// TestManyRequestsMayWait for as long as the database switches over.
+func TestManyRequestsMayWait(t *testing.T) {
+	for _, policy := range pulumitest.Up(t, register(edgeArgs())).OfType(envoyAPI + "BackendTrafficPolicy") {
+		for _, limit := range []string{"maxConnections", "maxPendingRequests", "maxParallelRequests"} {
+			if got := policy.At("spec", "circuitBreaker", limit); got != 9000.0 {
+				t.Errorf("%s of %s is %v", limit, policy.Name, got)
+			}
+		}
 	}
 }
 

@@ -12,7 +12,14 @@ const (
 	connectTimeout   = 10 * time.Second
 	idleTimeout      = 300 * time.Second
 	webSocketTimeout = time.Hour
+	// podIdleTimeout is shorter than the 120 seconds after which the API closes a connection that nobody uses: a request
+	// that Envoy sends at that moment would be lost, and could not be sent again.
+	podIdleTimeout = 60 * time.Second
 )
+
+// maxWaiting is how many requests wait for the API at one Envoy: while the database switches over, those of 30 seconds,
+// at 300 a second. Envoy's own limit is 1024, beyond which it answers 503.
+const maxWaiting = 9000
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.0fs", d.Seconds()) }
 
@@ -90,8 +97,10 @@ func backendTraffic(args Args, route string, idle time.Duration, balance loadBal
 		Spec: backendTrafficSpec{
 			TargetRefs: []targetRef{{Group: gatewayGroup, Kind: kindRoute, Name: route}},
 			Timeout: backendTimeout{
-				TCP:  backendTCPTimeout{ConnectTimeout: seconds(connectTimeout)},
-				HTTP: backendHTTPTimeout{StreamIdleTimeout: seconds(idle)},
+				TCP: backendTCPTimeout{ConnectTimeout: seconds(connectTimeout)},
+				HTTP: backendHTTPTimeout{
+					StreamIdleTimeout: seconds(idle), ConnectionIdleTimeout: seconds(podIdleTimeout),
+				},
 			},
 			RateLimit: rateLimit{Local: localRateLimit{Rules: []rateLimitRule{{
 				// Each address has a bucket of its own.
@@ -102,7 +111,8 @@ func backendTraffic(args Args, route string, idle time.Duration, balance loadBal
 			Retry: retry{
 				NumRetries: 2, RetryOn: retryOn{Triggers: []string{"connect-failure", "refused-stream"}},
 			},
-			HealthCheck: lostPods,
+			HealthCheck:    lostPods,
+			CircuitBreaker: circuitBreaker{maxWaiting, maxWaiting, maxWaiting},
 		},
 	}
 }

@@ -79,12 +79,13 @@ type headerValue struct {
 }
 
 type backendTrafficSpec struct {
-	TargetRefs   []targetRef    `json:"targetRefs"`
-	Timeout      backendTimeout `json:"timeout"`
-	RateLimit    rateLimit      `json:"rateLimit"`
-	LoadBalancer loadBalancer   `json:"loadBalancer"`
-	Retry        retry          `json:"retry"`
-	HealthCheck  healthCheck    `json:"healthCheck"`
+	TargetRefs     []targetRef    `json:"targetRefs"`
+	Timeout        backendTimeout `json:"timeout"`
+	RateLimit      rateLimit      `json:"rateLimit"`
+	LoadBalancer   loadBalancer   `json:"loadBalancer"`
+	Retry          retry          `json:"retry"`
+	HealthCheck    healthCheck    `json:"healthCheck"`
+	CircuitBreaker circuitBreaker `json:"circuitBreaker"`
 }
 
 type retry struct {
@@ -118,7 +119,14 @@ type backendTCPTimeout struct {
 }
 
 type backendHTTPTimeout struct {
-	StreamIdleTimeout string `json:"streamIdleTimeout"`
+	StreamIdleTimeout     string `json:"streamIdleTimeout"`
+	ConnectionIdleTimeout string `json:"connectionIdleTimeout"`
+}
+
+type circuitBreaker struct {
+	MaxConnections      int `json:"maxConnections"`
+	MaxPendingRequests  int `json:"maxPendingRequests"`
+	MaxParallelRequests int `json:"maxParallelRequests"`
 }
 
 type rateLimit struct {
