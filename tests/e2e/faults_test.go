@@ -124,7 +124,12 @@ func nodeOfPrimary(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cloud.Kubectl(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
+	return nodeOf(t, name)
+}
+
+func nodeOf(t *testing.T, pod string) string {
+	t.Helper()
+	return cloud.Kubectl(t, "get", "pod", pod, "-o", "jsonpath={.spec.nodeName}")
 }
 
 func processDies(t *testing.T) {

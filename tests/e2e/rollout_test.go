@@ -37,7 +37,8 @@ var changes = []change{
 	{name: "image", run: imageChanged},
 	{name: "configuration", run: configurationChanged},
 	{name: "secrets", run: secretsRotated},
-	{name: "node drained", prepare: leadAwayFromStore, run: nodeDrainedUnderLoad, cutsSockets: true},
+	{name: "node drained", run: drained(nodeOfReplica), cutsSockets: true},
+	{name: "primary's node drained", prepare: leadAwayFromStore, run: drained(nodeOfPrimary), cutsSockets: true},
 	{name: "2 pods", run: scaledTo(2)},
 	{name: "6 pods", run: scaledTo(6)},
 	{name: "2 pods again", run: scaledTo(2)},
@@ -212,38 +213,48 @@ func secretsRotated(r *rollout) {
 // leadAwayFromStore lets another instance of PostgreSQL lead where the node of the primary has the object store, too. In
 // a cloud the store is elsewhere; here, both would be away at once, and then nobody leads for half a minute.
 func leadAwayFromStore(r *rollout) {
-	store := cloud.Kubectl(r.T, "get", "pod", "object-store-0", "-o", "jsonpath={.spec.nodeName}")
-	if nodeOfPrimary(r.T) != store {
+	if nodeOfPrimary(r.T) != nodeOf(r.T, "object-store-0") {
 		return
 	}
-	primary, err := cloud.Primary()
-	if err != nil {
-		r.Fatal(err)
-	}
-	following, err := cloud.Followers(primary)
-	if err != nil || len(following) == 0 {
-		r.Fatalf("%v follow %s: %v", following, primary, err)
-	}
+	next := follower(r.T)
 	// As `kubectl cnpg promote` does.
 	cloud.Kubectl(r.T, "patch", cloud.Database, "--subresource=status", "--type=merge", "-p", fmt.Sprintf(
 		`{"status": {"targetPrimary": %q, "targetPrimaryTimestamp": %q, "phase": "Switchover in progress"}}`,
-		following[0], time.Now().UTC().Format(time.RFC3339Nano)))
-	cloud.Eventually(r.T, cloud.SettleTimeout, following[0]+" leads", func() error {
-		if now, err := cloud.Primary(); err != nil || now != following[0] {
+		next, time.Now().UTC().Format(time.RFC3339Nano)))
+	cloud.Eventually(r.T, cloud.SettleTimeout, next+" leads", func() error {
+		if now, err := cloud.Primary(); err != nil || now != next {
 			return fmt.Errorf("%s leads, %v", now, err)
 		}
 		return cloud.PostgresWhole()
 	})
 }
 
-// nodeDrainedUnderLoad drains the node of PostgreSQL's primary, which has pods of everything else, too.
-func nodeDrainedUnderLoad(r *rollout) {
-	node := nodeOfPrimary(r.T)
-	r.Cleanup(func() { cloud.Command(r.T, "kubectl", "uncordon", node) })
-	cloud.Command(r.T, "kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data",
-		"--timeout=240s")
-	cloud.Command(r.T, "kubectl", "uncordon", node)
-	cloud.Settled(r.T, r.atRest)
+// follower names an instance of PostgreSQL that follows the primary.
+func follower(t *testing.T) string {
+	t.Helper()
+	primary, err := cloud.Primary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	following, err := cloud.Followers(primary)
+	if err != nil || len(following) == 0 {
+		t.Fatalf("%v follow %s: %v", following, primary, err)
+	}
+	return following[0]
+}
+
+func nodeOfReplica(t *testing.T) string { return nodeOf(t, follower(t)) }
+
+// drained drains a node, which has pods of everything.
+func drained(find func(*testing.T) string) func(*rollout) {
+	return func(r *rollout) {
+		node := find(r.T)
+		r.Cleanup(func() { cloud.Command(r.T, "kubectl", "uncordon", node) })
+		cloud.Command(r.T, "kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data",
+			"--timeout=240s")
+		cloud.Command(r.T, "kubectl", "uncordon", node)
+		cloud.Settled(r.T, r.atRest)
+	}
 }
 
 // scaledTo leaves the autoscaler no choice.
