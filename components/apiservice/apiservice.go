@@ -109,16 +109,16 @@ func (r registration) register(credentials credentials) (edge, error) {
 		return edge{}, err
 	}
 	references := references{configMap: config.Metadata.Name(), secret: secret.Metadata.Name()}
-	// The routes know a canary before anybody judges it.
-	backends, err := r.canaryService()
+	// Pods first, then traffic to them: the edge answers 503 in the place of a canary that has none.
+	canary, err := r.canary(references, before)
 	if err != nil {
 		return edge{}, err
 	}
-	edge, err := r.newEdge(backends)
+	edge, err := r.newEdge(canary)
 	if err != nil {
 		return edge, fmt.Errorf("register edge: %w", err)
 	}
-	if before, err = r.canary(references, before, append(backends, edge.routes...)); err != nil {
+	if before, err = r.judge(before, append(canary, edge.routes...)); err != nil {
 		return edge, err
 	}
 	service, err := r.workload(references, before)

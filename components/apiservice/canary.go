@@ -74,25 +74,11 @@ func (s Settings) canaryReplicas() int {
 	return (s.MaxReplicas*weight + rest - 1) / rest
 }
 
-// canaryService registers what the edge's routes give the canary's share to.
-func (r registration) canaryService() ([]pulumi.Resource, error) {
+// canary registers what the edge's routes give the canary's share to, and returns it: a Deployment with ready pods, and
+// its Service. It has the API's configuration, so that only a new image can make the difference.
+func (r registration) canary(refs references, before pulumi.Resource) ([]pulumi.Resource, error) {
 	if !r.args.Canary.Enabled {
 		return nil, nil
-	}
-	service, err := corev1.NewService(r.ctx, r.name+"-canary", canaryServiceArgs(r.args), r.parent)
-	if err != nil {
-		return nil, fmt.Errorf("register Service %s-canary: %w", r.name, err)
-	}
-	return []pulumi.Resource{service}, nil
-}
-
-// canary registers the canary and the Job that judges it once traffic can reach it, and returns what the API's
-// Deployment has to wait for. Both are compared with the same configuration, so that only a new image can make the
-// difference.
-func (r registration) canary(refs references, before pulumi.Resource, traffic []pulumi.Resource,
-) (pulumi.Resource, error) {
-	if !r.args.Canary.Enabled {
-		return before, nil
 	}
 	name := r.name + "-canary"
 	meta := workload(r.args, canaryName)
@@ -110,11 +96,19 @@ func (r registration) canary(refs references, before pulumi.Resource, traffic []
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, name, budget, r.parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget %s: %w", name, err)
 	}
-	return r.judge(append(traffic, deployment)...)
+	service, err := corev1.NewService(r.ctx, name, canaryServiceArgs(r.args), r.parent)
+	if err != nil {
+		return nil, fmt.Errorf("register Service %s: %w", name, err)
+	}
+	return []pulumi.Resource{deployment, service}, nil
 }
 
-// judge registers the Job. It looks at the canary after that has changed.
-func (r registration) judge(after ...pulumi.Resource) (pulumi.Resource, error) {
+// judge registers the Job that looks at the canary after that has changed and has its share of the traffic, and returns
+// what the API's Deployment has to wait for.
+func (r registration) judge(before pulumi.Resource, after []pulumi.Resource) (pulumi.Resource, error) {
+	if !r.args.Canary.Enabled {
+		return before, nil
+	}
 	name := r.name + "-judge"
 	meta := judgeMetadata(r.args)
 	err := kube.NewNetworkPolicy(r.ctx, name, meta, kube.Selector(judgeName), nil, judgeEgress(), r.parent)

@@ -65,6 +65,7 @@ func TestNewImageComesByWayOfTheCanary(t *testing.T) {
 	for _, step := range []struct{ after, name, before string }{
 		{jobType + " " + apiName + "-migrate", apiName + "-canary", deploymentType},
 		{deploymentType + " " + apiName + "-canary", apiName + "-judge", jobType},
+		{deploymentType + " " + apiName + "-canary", apiName, gatewayAPI + "HTTPRoute"},
 		{"kubernetes:core/v1:Service " + apiName + "-canary", apiName, gatewayAPI + "HTTPRoute"},
 		{gatewayAPI + "HTTPRoute " + apiName, apiName + "-judge", jobType},
 		{gatewayAPI + "HTTPRoute " + apiName + "-ws", apiName + "-judge", jobType},
