@@ -96,7 +96,8 @@ func (r registration) canary(refs references, before pulumi.Resource) ([]pulumi.
 	if _, err := policyv1.NewPodDisruptionBudget(r.ctx, name, budget, r.parent); err != nil {
 		return nil, fmt.Errorf("register PodDisruptionBudget %s: %w", name, err)
 	}
-	service, err := corev1.NewService(r.ctx, name, canaryServiceArgs(r.args), r.parent)
+	service, err := corev1.NewService(r.ctx, name, canaryServiceArgs(r.args), r.parent,
+		pulumi.IgnoreChanges([]string{"spec.selector"}))
 	if err != nil {
 		return nil, fmt.Errorf("register Service %s: %w", name, err)
 	}

@@ -169,7 +169,7 @@ func TestJudgeSaysItself(t *testing.T) {
 	}
 }
 
-func TestJudgeMayOnlyScaleTheCanary(t *testing.T) {
+func TestJudgeMayOnlyScaleAndLead(t *testing.T) {
 	role := pulumitest.Up(t, register(canaryArgs())).
 		Find(t, "kubernetes:rbac.authorization.k8s.io/v1:Role", apiName+"-judge")
 	want := []any{
@@ -179,6 +179,10 @@ func TestJudgeMayOnlyScaleTheCanary(t *testing.T) {
 		},
 		map[string]any{
 			"apiGroups": []any{"apps"}, "resources": []any{"deployments/scale"}, "verbs": []any{"patch"},
+			"resourceNames": []any{"ai-agent-api-canary"},
+		},
+		map[string]any{
+			"apiGroups": []any{""}, "resources": []any{"services"}, "verbs": []any{"patch"},
 			"resourceNames": []any{"ai-agent-api-canary"},
 		},
 	}

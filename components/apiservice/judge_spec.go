@@ -40,14 +40,16 @@ func judgeServiceAccount(meta kube.Metadata) *corev1.ServiceAccountArgs {
 	return &corev1.ServiceAccountArgs{Metadata: meta.Args(), AutomountServiceAccountToken: pulumi.Bool(false)}
 }
 
-// judgeRole lets the judge see which images the two versions have, and set how many pods the canary has. It cannot
-// change what they run.
+// judgeRole lets the judge see which images the two versions have, set how many pods the canary has, and lead the
+// canary's Service to them. It cannot change what they run.
 func judgeRole(meta kube.Metadata) *rbacv1.RoleArgs {
 	look := kube.PolicyRule("apps", []string{"deployments"}, "get")
 	look.ResourceNames = pulumi.ToStringArray([]string{appName, canaryName})
 	scale := kube.PolicyRule("apps", []string{"deployments/scale"}, "patch")
 	scale.ResourceNames = pulumi.ToStringArray([]string{canaryName})
-	return &rbacv1.RoleArgs{Metadata: meta.Args(), Rules: rbacv1.PolicyRuleArray{look, scale}}
+	lead := kube.PolicyRule("", []string{"services"}, "patch")
+	lead.ResourceNames = pulumi.ToStringArray([]string{canaryName})
+	return &rbacv1.RoleArgs{Metadata: meta.Args(), Rules: rbacv1.PolicyRuleArray{look, scale, lead}}
 }
 
 func judgeRoleBinding(meta kube.Metadata) *rbacv1.RoleBindingArgs {

@@ -89,8 +89,7 @@ func withdraw(ctx context.Context, candidate canary.Canary) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawPatience)
 	defer cancel()
 	if err := candidate.Withdraw(ctx); err != nil {
-		return fmt.Sprintf("it still has traffic, take its pods away yourself: kubectl -n %s scale deployment/%s "+
-			"--replicas=0: %v", candidate.API.Namespace, candidate.Name, err)
+		return fmt.Sprintf("it may still have traffic, see 'A refused canary' in docs/delivery.md: %v", err)
 	}
 	return "its pods are taken away, all traffic goes to the stable version"
 }

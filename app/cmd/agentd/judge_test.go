@@ -25,7 +25,7 @@ type trial struct {
 	variables map[string]string
 	message   string // the file for the termination message
 	account   string // the folder of the service account
-	scaled    <-chan string
+	patched   <-chan string
 }
 
 // judged starts a Prometheus with two pods to which requests come, and an API of Kubernetes that has their Deployments.
@@ -62,15 +62,16 @@ func newTrial(t *testing.T, stableImage string) trial {
 		t.Fatal(err)
 	}
 	images := map[string]string{"api": stableImage, "api-canary": canaryImage}
-	scaled := make(chan string, 100)
+	patched := make(chan string, 100)
 	server, account := newKubeAPI(t, func(w http.ResponseWriter, r *http.Request) {
-		name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/apis/apps/v1/namespaces/data/deployments/"), "/")
+		_, path, _ := strings.Cut(r.URL.Path, "/namespaces/data/")
+		name := strings.TrimSuffix(strings.TrimPrefix(path, "deployments/"), "/scale")
 		if r.Method == http.MethodPatch {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				t.Error(err)
 			}
-			scaled <- name + " " + string(body)
+			patched <- name + " " + string(body)
 		}
 		fmt.Fprintf(w, `{"metadata": {"resourceVersion": "7"},
 			"spec": {"template": {"spec": {"containers": [{"image": %q}]}}},
@@ -84,21 +85,29 @@ func newTrial(t *testing.T, stableImage string) trial {
 			"KUBERNETES_SERVICE_HOST": server.Hostname(), "KUBERNETES_SERVICE_PORT": server.Port(),
 			"TERMINATION_MESSAGE_PATH": message,
 		},
-		message: message, account: account, scaled: scaled,
+		message: message, account: account, patched: patched,
 	}
 }
 
-// wantScaled checks the numbers of pods that the canary was given.
-func (j trial) wantScaled(t *testing.T, want ...int) {
+// scaled is a change of how many pods the canary has, led one of the version that its share of the traffic goes to.
+func scaled(replicas int) string {
+	return fmt.Sprintf(`api-canary {"metadata":{"resourceVersion":"7"},"spec":{"replicas":%d}}`, replicas)
+}
+
+func led(version string) string {
+	return fmt.Sprintf(`services/api-canary {"spec":{"selector":{"app.kubernetes.io/name":%q}}}`, version)
+}
+
+// wantChanges checks what the judge has changed, in this order.
+func (j trial) wantChanges(t *testing.T, want ...string) {
 	t.Helper()
-	for _, replicas := range want {
-		text := fmt.Sprintf(`api-canary {"metadata":{"resourceVersion":"7"},"spec":{"replicas":%d}}`, replicas)
-		if got := <-j.scaled; got != text {
-			t.Errorf("scaled %s, want %s", got, text)
+	for _, change := range want {
+		if got := <-j.patched; got != change {
+			t.Errorf("changed %s, want %s", got, change)
 		}
 	}
-	if len(j.scaled) > 0 {
-		t.Errorf("scaled %s, too", <-j.scaled)
+	if len(j.patched) > 0 {
+		t.Errorf("changed %s, too", <-j.patched)
 	}
 }
 
@@ -138,7 +147,7 @@ func TestJudgePasses(t *testing.T) {
 	if verdict["ok"] != true || measure["result"] != "ok" || measure["canary"] != 0.0 || len(lines) < 3 {
 		t.Errorf("log:\n%s", stderr.String())
 	}
-	trial.wantScaled(t, 1)
+	trial.wantChanges(t, scaled(1), led("api-canary"))
 }
 
 // TestJudgeRefuses has a canary whose requests all fail, which needs no minute to be seen.
@@ -158,7 +167,7 @@ func TestJudgeRefuses(t *testing.T) {
 		!strings.Contains(stderr.String(), `"msg":"judged","verdict":{"ok":false`) {
 		t.Errorf("termination message:\n%s\nlog:\n%s", message, stderr.String())
 	}
-	trial.wantScaled(t, 1, 0)
+	trial.wantChanges(t, scaled(1), led("api-canary"), led("api"), scaled(0))
 }
 
 // TestJudgeHasNothingToJudge needs no Prometheus, which a new stack does not have yet.
@@ -172,7 +181,7 @@ func TestJudgeHasNothingToJudge(t *testing.T) {
 	if code != exitOK || stdout.String() != want+"\n" || read(t, trial.message) != want {
 		t.Errorf("exit code %d, stdout:\n%s\nlog:\n%s", code, stdout.String(), stderr.String())
 	}
-	trial.wantScaled(t, 1)
+	trial.wantChanges(t, scaled(1))
 }
 
 func TestJudgeIsStopped(t *testing.T) {
@@ -190,7 +199,7 @@ func TestJudgeIsStopped(t *testing.T) {
 	if code != exitFailure || !strings.Contains(message, "the canary is not judged\n") {
 		t.Errorf("exit code %d: %s\n%s", code, message, output.String())
 	}
-	trial.wantScaled(t, 1, 0)
+	trial.wantChanges(t, scaled(1), led("api-canary"), led("api"), scaled(0))
 }
 
 func TestJudgeConfigurationErrors(t *testing.T) {

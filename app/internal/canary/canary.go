@@ -14,7 +14,8 @@ import (
 // Canary is a Deployment whose number of pods nobody else sets.
 type Canary struct {
 	API *kube.Client
-	// Stable and Name are the Deployments of the two versions.
+	// Stable and Name are the Deployments of the two versions, and the label app.kubernetes.io/name of their pods. Name is
+	// also the Service that gets the canary's share of the traffic.
 	Stable, Name string
 	// Image is the one that is judged. A canary with another one belongs to a later deployment.
 	Image string
@@ -53,8 +54,8 @@ func (d deployment) runs(image string) bool {
 // errOther says that a later deployment has changed the canary.
 var errOther = errors.New("another image has become the canary")
 
-// Start gives the canary its pods, and waits until all are ready if there is a stable version to compare it with.
-// Otherwise it says why not.
+// Start gives the canary its pods, and if there is a stable version to compare it with, its share of the traffic once
+// all are ready. Otherwise it says why not.
 func (c Canary) Start(ctx context.Context) (nothing string, err error) {
 	if err := c.scale(ctx, c.Replicas); err != nil {
 		return "", err
@@ -70,7 +71,10 @@ func (c Canary) Start(ctx context.Context) (nothing string, err error) {
 	case stable.Status.AvailableReplicas == 0:
 		return "nothing to compare the canary with: no pod of the stable version is ready", nil
 	}
-	return "", c.wait(ctx)
+	if err := c.wait(ctx); err != nil {
+		return "", err
+	}
+	return "", c.lead(ctx, c.Name)
 }
 
 // wait ends when the canary has no pods but those of its image, all of them ready.
@@ -97,11 +101,30 @@ func (c Canary) wait(ctx context.Context) error {
 	}
 }
 
-// Withdraw takes the canary's pods away, so that the stable version gets all traffic. The canary of a later deployment
-// stays.
+// Withdraw gives the canary's share of the traffic to the stable version, and takes its pods away. The canary of a later
+// deployment stays.
 func (c Canary) Withdraw(ctx context.Context) error {
+	canary, err := c.get(ctx, c.Name)
+	if err != nil || !canary.runs(c.Image) {
+		return err
+	}
+	// An edge may refuse the share of a Service without pods.
+	if err := c.lead(ctx, c.Stable); err != nil {
+		return err
+	}
 	if err := c.scale(ctx, 0); !errors.Is(err, errOther) {
 		return err
+	}
+	return nil
+}
+
+// lead makes the pods of a version those of the Service that gets the canary's share.
+func (c Canary) lead(ctx context.Context, version string) error {
+	patch := map[string]any{"spec": map[string]any{"selector": map[string]any{"app.kubernetes.io/name": version}}}
+	path := "/api/v1/namespaces/" + c.API.Namespace + "/services/" + c.Name
+	var answer struct{}
+	if err := c.API.Call(ctx, http.MethodPatch, path, kube.MergePatch, patch, &answer); err != nil {
+		return fmt.Errorf("lead Service %s to the pods of %s: %w", c.Name, version, err)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type api struct {
 	replicas    []int    // that the canary was given
 	conflicts   int      // how many times the canary changes before it can be scaled
 	requests    []string // distinct
+	led         []string // the versions that the Service was led to
 	ready       bool     // whether the canary's pods become ready
 }
 
@@ -40,6 +41,17 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.mu.Unlock()
 	if request := r.Method + " " + r.URL.Path; !slices.Contains(a.requests, request) {
 		a.requests = append(a.requests, request)
+	}
+	if r.URL.Path == "/api/v1/namespaces/ns/services/api-canary" {
+		var patch struct {
+			Spec struct{ Selector map[string]string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&patch); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		a.led = append(a.led, patch.Spec.Selector["app.kubernetes.io/name"])
+		fmt.Fprint(w, `{}`)
+		return
 	}
 	name, scale := strings.CutSuffix(filepath.ToSlash(r.URL.Path), "/scale")
 	d, found := a.deployments[filepath.Base(name)]
@@ -127,8 +139,12 @@ func TestStart(t *testing.T) {
 			}
 			// What the Role of the judge allows, and nothing else.
 			want := []string{"GET" + path + "api-canary", "PATCH" + path + "api-canary/scale", "GET" + path + "api"}
-			if !slices.Equal(a.requests, want) {
-				t.Errorf("requests %q, want %q", a.requests, want)
+			var led []string
+			if test.nothing == "" {
+				want, led = append(want, "PATCH /api/v1/namespaces/ns/services/api-canary"), []string{"api-canary"}
+			}
+			if !slices.Equal(a.requests, want) || !slices.Equal(a.led, led) {
+				t.Errorf("requests %q, want %q; the Service led to %q", a.requests, want, a.led)
 			}
 		})
 	}
@@ -142,6 +158,9 @@ func TestStartFails(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "0 of the canary's 3 pods are ready after 100ms: ") {
 		t.Errorf("pods that are not ready: error %v", err)
 	}
+	if len(a.led) > 0 {
+		t.Errorf("pods that are not ready: the Service led to %q", a.led)
+	}
 	delete(a.deployments, "api-canary")
 	if _, err := c.Start(t.Context()); !kube.HasStatus(err, http.StatusNotFound) {
 		t.Errorf("no canary: error %v", err)
@@ -153,6 +172,12 @@ func TestWithdraw(t *testing.T) {
 	if err := newCanary(t, a).Withdraw(t.Context()); err != nil || !slices.Equal(a.replicas, []int{0}) {
 		t.Errorf("the canary was given %v pods, error %v", a.replicas, err)
 	}
+	// The share goes to pods that are there before the canary's go.
+	service := slices.Index(a.requests, "PATCH /api/v1/namespaces/ns/services/api-canary")
+	scale := slices.Index(a.requests, "PATCH /apis/apps/v1/namespaces/ns/deployments/api-canary/scale")
+	if !slices.Equal(a.led, []string{"api"}) || service > scale {
+		t.Errorf("the Service led to %q, requests %q", a.led, a.requests)
+	}
 }
 
 // TestAnotherCanary leaves the canary of a later deployment alone.
@@ -162,7 +187,7 @@ func TestAnotherCanary(t *testing.T) {
 	if _, err := c.Start(t.Context()); err == nil || err.Error() != "another image has become the canary" {
 		t.Errorf("start: error %v", err)
 	}
-	if err := c.Withdraw(t.Context()); err != nil || len(a.replicas) > 0 {
-		t.Errorf("the other canary was given %v pods, error %v", a.replicas, err)
+	if err := c.Withdraw(t.Context()); err != nil || len(a.replicas)+len(a.led) > 0 {
+		t.Errorf("the other canary was given %v pods, the Service led to %q, error %v", a.replicas, a.led, err)
 	}
 }
