@@ -12,8 +12,8 @@ const (
 	connectTimeout   = 10 * time.Second
 	idleTimeout      = 300 * time.Second
 	webSocketTimeout = time.Hour
-	// podIdleTimeout is shorter than the 120 seconds after which the API closes a connection that nobody uses: a request
-	// that Envoy sends at that moment would be lost, and could not be sent again.
+	// podIdleTimeout is shorter than the 120 seconds after which the API closes a connection that nobody uses: a
+	// request that Envoy sends at that moment would be lost, and could not be sent again.
 	podIdleTimeout = 60 * time.Second
 )
 

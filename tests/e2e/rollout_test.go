@@ -222,8 +222,12 @@ func leadAwayFromStore(r *rollout) {
 		`{"status": {"targetPrimary": %q, "targetPrimaryTimestamp": %q, "phase": "Switchover in progress"}}`,
 		next, time.Now().UTC().Format(time.RFC3339Nano)))
 	cloud.Eventually(r.T, cloud.SettleTimeout, next+" leads", func() error {
-		if now, err := cloud.Primary(); err != nil || now != next {
-			return fmt.Errorf("%s leads, %v", now, err)
+		now, err := cloud.Primary()
+		if err != nil {
+			return err
+		}
+		if now != next {
+			return fmt.Errorf("%s leads", now)
 		}
 		return cloud.PostgresWhole()
 	})
