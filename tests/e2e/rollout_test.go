@@ -210,8 +210,8 @@ func secretsRotated(r *rollout) {
 	}
 }
 
-// leadAwayFromStore lets another instance of PostgreSQL lead where the node of the primary has the object store, too. In
-// a cloud the store is elsewhere; here, both would be away at once, and then nobody leads for half a minute.
+// leadAwayFromStore lets another instance of PostgreSQL lead where the node of the primary has the object store, too.
+// In a cloud the store is elsewhere; here, both would be away at once, and then nobody leads for half a minute.
 func leadAwayFromStore(r *rollout) {
 	if nodeOfPrimary(r.T) != nodeOf(r.T, "object-store-0") {
 		return
