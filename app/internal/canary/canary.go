@@ -14,8 +14,8 @@ import (
 // Canary is a Deployment whose number of pods nobody else sets.
 type Canary struct {
 	API *kube.Client
-	// Stable and Name are the Deployments of the two versions, and the label app.kubernetes.io/name of their pods. Name is
-	// also the Service that gets the canary's share of the traffic.
+	// Stable and Name are the Deployments of the two versions, and the label app.kubernetes.io/name of their pods. Name
+	// is also the Service that gets the canary's share of the traffic.
 	Stable, Name string
 	// Image is the one that is judged. A canary with another one belongs to a later deployment.
 	Image string
@@ -101,8 +101,8 @@ func (c Canary) wait(ctx context.Context) error {
 	}
 }
 
-// Withdraw gives the canary's share of the traffic to the stable version, and takes its pods away. The canary of a later
-// deployment stays.
+// Withdraw gives the canary's share of the traffic to the stable version, and takes its pods away. The canary of a
+// later deployment stays.
 func (c Canary) Withdraw(ctx context.Context) error {
 	canary, err := c.get(ctx, c.Name)
 	if err != nil || !canary.runs(c.Image) {
